@@ -1,0 +1,272 @@
+package store
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Capture is the whole tree at one moment. Taking it costs next to nothing
+// however large the tree is. It must be closed.
+type Capture struct {
+	view   *pebble.Snapshot
+	cursor cursor
+}
+
+// Capture takes the tree as the last Apply left it. It belongs between two
+// calls of Apply.
+func (s *Store) Capture() (*Capture, error) {
+	return &Capture{view: s.db.NewSnapshot(), cursor: *s.cursor.Load()}, nil
+}
+
+// Position is where the captured tree stands.
+func (c *Capture) Position() uint64 { return c.cursor.position }
+
+// Close gives up the moment.
+func (c *Capture) Close() error { return c.view.Close() }
+
+// The stream of a capture:
+//
+//	"keytree tree 1\n"
+//	(len key  len value)*   in the order of keys; len is a uvarint, then the bytes
+//	0x00                    no key is empty
+//	count(8)  crc32c(4)     of the pairs, and of all bytes before the checksum
+//
+// A change of the format takes another number in the first line.
+const captureMagic = "keytree tree 1\n"
+
+// The longest key and value a stream may claim. They only guard memory
+// against a damaged stream.
+const (
+	maxStreamKey   = 4 << 20
+	maxStreamValue = 64 << 20
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// WriteTo writes the captured tree for Restore to read.
+func (c *Capture) WriteTo(w io.Writer) (written int64, err error) {
+	sum := crc32.New(castagnoli)
+	out := &counter{w: w}
+	buf := bufio.NewWriterSize(io.MultiWriter(out, sum), 64<<10)
+	if _, err := buf.WriteString(captureMagic); err != nil {
+		return out.n, err
+	}
+	count, err := c.writePairs(buf)
+	if err != nil {
+		return out.n, err
+	}
+	_ = buf.WriteByte(0) // Flush reports
+	_, _ = buf.Write(binary.BigEndian.AppendUint64(nil, count))
+	if err := buf.Flush(); err != nil {
+		return out.n, err
+	}
+	_, err = out.Write(sum.Sum(nil))
+	return out.n, err
+}
+
+func (c *Capture) writePairs(w *bufio.Writer) (count uint64, err error) {
+	it, err := c.view.NewIter(nil)
+	if err != nil {
+		return 0, err
+	}
+	var head []byte
+	for it.First(); it.Valid(); it.Next() {
+		value, verr := it.ValueAndErr()
+		if verr != nil {
+			err = verr
+			break
+		}
+		head = binary.AppendUvarint(head[:0], uint64(len(it.Key())))
+		head = append(head, it.Key()...)
+		head = binary.AppendUvarint(head, uint64(len(value)))
+		if _, err = w.Write(head); err != nil {
+			break
+		}
+		if _, err = w.Write(value); err != nil {
+			break
+		}
+		count++
+	}
+	return count, errors.Join(err, it.Close())
+}
+
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// Restore replaces the whole tree, history and cursor included, by the one in
+// r, which a Capture has written. The new tree is built beside the old one and
+// takes its place in one step, durable when Restore returns: after an error
+// or a crash the old tree stands untouched. All watches end. It must not run
+// beside Apply.
+func (s *Store) Restore(r io.Reader) error {
+	w := tableWriter{s: s}
+	err := readStream(r, w.put)
+	if err = errors.Join(err, w.finish()); err != nil {
+		return errors.Join(fmt.Errorf("restore: %w", err), s.removeTables())
+	}
+	everything := pebble.KeyRange{Start: []byte{0}, End: []byte{0xff}}
+	if _, err := s.db.IngestAndExcise(context.Background(), w.paths, nil, nil, everything); err != nil {
+		return errors.Join(fmt.Errorf("restore: swap the trees: %w", err), s.removeTables())
+	}
+	if err := s.reload(); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	s.flushed, _ = s.Cursor()
+	return nil
+}
+
+// tableWriter writes sorted pairs into tables that lie beside the tree's own.
+type tableWriter struct {
+	s     *Store
+	paths []string
+	out   *sstable.Writer
+	bytes int
+}
+
+const (
+	tablePrefix = "restore-"
+	tableBytes  = 64 << 20
+)
+
+func (w *tableWriter) put(key, value []byte) error {
+	if w.out == nil {
+		path := w.s.opts.FS.PathJoin(w.s.dir, fmt.Sprintf("%s%06d.sst", tablePrefix, len(w.paths)))
+		f, err := w.s.opts.FS.Create(path, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			return err
+		}
+		w.paths = append(w.paths, path)
+		w.out = sstable.NewWriter(objstorageprovider.NewFileWritable(f), w.s.tables)
+	}
+	if err := w.out.Set(key, value); err != nil {
+		return err
+	}
+	if w.bytes += len(key) + len(value); w.bytes < tableBytes {
+		return nil
+	}
+	return w.finish()
+}
+
+// finish ends the present table, if there is one.
+func (w *tableWriter) finish() error {
+	if w.out == nil {
+		return nil
+	}
+	err := w.out.Close()
+	w.out, w.bytes = nil, 0
+	return err
+}
+
+// removeTables removes what an unfinished Restore has left.
+func (s *Store) removeTables() error {
+	names, err := s.opts.FS.List(s.dir)
+	for _, name := range names {
+		if strings.HasPrefix(name, tablePrefix) {
+			err = errors.Join(err, s.opts.FS.Remove(s.opts.FS.PathJoin(s.dir, name)))
+		}
+	}
+	return err
+}
+
+// readStream hands the pairs of a capture's stream to put, and reports what is
+// wrong with the stream.
+func readStream(r io.Reader, put func(key, value []byte) error) error {
+	in := &summer{r: bufio.NewReaderSize(r, 64<<10), sum: crc32.New(castagnoli)}
+	magic := make([]byte, len(captureMagic))
+	if _, err := io.ReadFull(in, magic); err != nil {
+		return fmt.Errorf("the stream is cut off: %w", err)
+	}
+	if string(magic) != captureMagic {
+		return fmt.Errorf("not a tree's stream: it begins with %q", magic)
+	}
+	var key, value []byte
+	for count := uint64(0); ; count++ {
+		var err error
+		if key, err = in.chunk(key, maxStreamKey); err != nil {
+			return err
+		}
+		if len(key) == 0 {
+			return in.finish(count)
+		}
+		if value, err = in.chunk(value, maxStreamValue); err != nil {
+			return err
+		}
+		if err := put(key, value); err != nil {
+			return err
+		}
+	}
+}
+
+// summer reads and sums up what it read.
+type summer struct {
+	r   *bufio.Reader
+	sum hash.Hash32
+	one [1]byte
+}
+
+func (in *summer) Read(b []byte) (int, error) {
+	n, err := in.r.Read(b)
+	_, _ = in.sum.Write(b[:n]) // a hash does not fail
+	return n, err
+}
+
+func (in *summer) ReadByte() (byte, error) {
+	_, err := io.ReadFull(in, in.one[:])
+	return in.one[0], err
+}
+
+// chunk reads a length and that many bytes, into b if they fit.
+func (in *summer) chunk(b []byte, most uint64) ([]byte, error) {
+	n, err := binary.ReadUvarint(in)
+	if err != nil {
+		return b, fmt.Errorf("the stream is cut off: %w", err)
+	}
+	if n > most {
+		return b, fmt.Errorf("the stream is damaged: it claims a chunk of %d bytes", n)
+	}
+	if uint64(cap(b)) < n {
+		b = make([]byte, n)
+	}
+	b = b[:n]
+	if _, err := io.ReadFull(in, b); err != nil {
+		return b, fmt.Errorf("the stream is cut off: %w", err)
+	}
+	return b, nil
+}
+
+// finish checks the count and the checksum at the end.
+func (in *summer) finish(count uint64) error {
+	var tail [8]byte
+	if _, err := io.ReadFull(in, tail[:]); err != nil {
+		return fmt.Errorf("the stream is cut off: %w", err)
+	}
+	sum := in.sum.Sum(nil)
+	var want [4]byte
+	if _, err := io.ReadFull(in, want[:]); err != nil {
+		return fmt.Errorf("the stream is cut off: %w", err)
+	}
+	if binary.BigEndian.Uint64(tail[:]) != count || [4]byte(sum) != want {
+		return errors.New("the stream is damaged: its checksum does not fit")
+	}
+	return nil
+}

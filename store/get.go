@@ -1,0 +1,73 @@
+package store
+
+import (
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Get is the node at p, without children. A node that is not there is refused
+// with CodeKeyNotFound and the first element missing, one below a key with
+// CodeNotDir and that key.
+//
+// The index was current when Get looked, or is the node's own if that is
+// newer: a watch from the next index can repeat what was read, but never
+// misses anything.
+func (s *Store) Get(p Path) (Node, Index, error) {
+	index := s.Index()
+	if p.IsRoot() {
+		return Node{Path: p, Dir: true}, index, nil
+	}
+	r, err := s.load(p)
+	if err != nil {
+		return Node{}, index, err
+	}
+	if r == nil {
+		return Node{}, index, s.notFound(p, index)
+	}
+	return r.node(p), max(index, r.modified), nil
+}
+
+// notFound is the refusal of a path that has no node.
+func (s *Store) notFound(p Path, index Index) error {
+	for up := p.Parent(); !up.IsRoot(); up = up.Parent() {
+		r, err := s.load(up)
+		if err != nil {
+			return err
+		}
+		if r != nil {
+			if !r.dir {
+				return &Error{Code: CodeNotDir, Cause: up.name, Index: index}
+			}
+			break
+		}
+		p = up
+	}
+	return &Error{Code: CodeKeyNotFound, Cause: p.name, Index: index}
+}
+
+// load is the record of the node at p as committed, or nil if there is none.
+// It must not be changed.
+func (s *Store) load(p Path) (*record, error) {
+	r, generation := s.cache.get(p)
+	if r != nil {
+		return r, nil
+	}
+	var room [128]byte
+	v, closer, err := s.db.Get(appendNodeKey(room[:0], p))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	h, err := parseRecord(v)
+	if err == nil {
+		r = h.record()
+		s.cache.offer(p, r, generation)
+	}
+	if cerr := closer.Close(); err == nil {
+		err = cerr
+	}
+	return r, err
+}

@@ -1,0 +1,522 @@
+package store
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+var (
+	modelOps  = flag.Int("model.ops", 60_000, "random operations of each seed of TestModel")
+	modelSeed = flag.Uint64("model.seed", 0, "the only seed of TestModel; 0: several")
+)
+
+// model is what the tree should be, told as simply as possible: a map of
+// nodes, one command at a time.
+type model struct {
+	index  Index
+	nodes  map[string]Node
+	events []*Event
+}
+
+func (m *model) find(name string) (n Node, ok bool, refused *Error) {
+	if name == "/" {
+		return Node{Dir: true}, true, nil
+	}
+	at := ""
+	for _, element := range strings.Split(name[1:], "/") {
+		if n.Path.name != "" && !n.Dir {
+			return n, false, &Error{CodeNotDir, n.Path.name, m.index}
+		}
+		at += "/" + element
+		if n, ok = m.nodes[at]; !ok {
+			return n, false, &Error{CodeKeyNotFound, at, m.index}
+		}
+	}
+	return n, true, nil
+}
+
+func (m *model) apply(c *Command) (*Event, *Error) {
+	name := c.Path.name
+	if c.Op == CreateInOrder {
+		name = strings.TrimSuffix(name, "/") + fmt.Sprintf("/%020d", m.index+1)
+	}
+	if c.Op == CompareAndDelete && name == "/" {
+		return nil, &Error{CodeNotFile, "", m.index}
+	}
+	if name == "/" {
+		return nil, &Error{CodeRootReadOnly, "/", m.index}
+	}
+	n, ok, refused := m.find(name)
+	if !ok && (refused.Code == CodeNotDir || c.Refresh && c.Op == Set || c.Op != Set && c.Op != Create && c.Op != CreateInOrder) {
+		return nil, refused
+	}
+	e := &Event{Index: m.index + 1, Now: c.Now}
+	if ok {
+		prev := n
+		e.Prev = &prev
+	}
+	switch c.Op {
+	case Set, Create, CreateInOrder:
+		e.Action = ActionSet
+		if c.Op != Set {
+			e.Action = ActionCreate
+			if ok {
+				return nil, &Error{CodeKeyExists, name, m.index}
+			}
+		}
+		if ok && n.Dir {
+			return nil, &Error{CodeNotFile, name, m.index}
+		}
+		value := c.Value
+		if c.Refresh && ok {
+			value = n.Value
+		}
+		if c.Dir {
+			value = ""
+		}
+		for at := strings.LastIndexByte(name, '/'); at > 0; at = strings.LastIndexByte(name[:at], '/') {
+			if _, ok := m.nodes[name[:at]]; !ok {
+				m.nodes[name[:at]] = Node{Path: Path{Keys, name[:at]}, Dir: true, Created: e.Index, Modified: e.Index}
+			}
+		}
+		e.Node = Node{Path: Path{Keys, name}, Value: value, Dir: c.Dir, Created: e.Index, Modified: e.Index}
+		if c.Expires && c.Now+int64(c.TTL) >= 946684800e9 {
+			e.Node.Expiry = Expiry(c.Now + int64(c.TTL))
+		}
+		e.Refresh = c.Refresh
+		m.nodes[name] = e.Node
+	case Update, CompareAndSwap:
+		e.Action = ActionUpdate
+		if n.Dir && (c.Op == CompareAndSwap || c.Value != "") {
+			return nil, &Error{CodeNotFile, name, m.index}
+		}
+		if c.Op == CompareAndSwap {
+			e.Action = ActionCompareAndSwap
+			if r := m.compare(c, n); r != nil {
+				return nil, r
+			}
+		}
+		e.Node = n
+		e.Node.Modified, e.Refresh = e.Index, c.Refresh
+		if !n.Dir && !c.Refresh {
+			e.Node.Value = c.Value
+		}
+		e.Node.Expiry = Never
+		if c.Expires {
+			e.Node.Expiry = Expiry(c.Now + int64(c.TTL))
+		}
+		stored := e.Node
+		if n.Dir {
+			stored.Modified = n.Modified
+		}
+		m.nodes[name] = stored
+	case Delete, CompareAndDelete:
+		e.Action = ActionDelete
+		if c.Op == CompareAndDelete {
+			e.Action = ActionCompareAndDelete
+			if n.Dir {
+				return nil, &Error{CodeNotFile, name, m.index}
+			}
+			if r := m.compare(c, n); r != nil {
+				return nil, r
+			}
+		} else if n.Dir && !c.Recursive {
+			if !c.Dir {
+				return nil, &Error{CodeNotFile, name, m.index}
+			}
+			for other := range m.nodes {
+				if strings.HasPrefix(other, name+"/") {
+					return nil, &Error{CodeDirNotEmpty, name, m.index}
+				}
+			}
+		}
+		m.take(e, n)
+	}
+	m.index++
+	m.events = append(m.events, e)
+	return e, nil
+}
+
+func (m *model) compare(c *Command, n Node) *Error {
+	var causes []string
+	if c.PrevValue != "" && c.PrevValue != n.Value {
+		causes = append(causes, fmt.Sprintf("[%s != %s]", c.PrevValue, n.Value))
+	}
+	if c.PrevIndex != 0 && c.PrevIndex != n.Modified {
+		causes = append(causes, fmt.Sprintf("[%d != %d]", c.PrevIndex, n.Modified))
+	}
+	if causes == nil {
+		return nil
+	}
+	return &Error{CodeCompareFailed, strings.Join(causes, " "), m.index}
+}
+
+func (m *model) take(e *Event, n Node) {
+	e.Node = Node{Path: n.Path, Dir: n.Dir, Created: n.Created, Modified: e.Index}
+	for other := range m.nodes {
+		if other == n.Path.name || strings.HasPrefix(other, n.Path.name+"/") {
+			delete(m.nodes, other)
+		}
+	}
+}
+
+// sweep removes what is due, the earliest first.
+func (m *model) sweep(now int64) {
+	for {
+		var due *Node
+		for _, n := range m.nodes {
+			if n.Expiry == Never || int64(n.Expiry) > now {
+				continue
+			}
+			if due == nil || compareHints(dueHint{n.Expiry, n.Path}, dueHint{due.Expiry, due.Path}) < 0 {
+				due = &n
+			}
+		}
+		if due == nil {
+			return
+		}
+		prev := *due
+		m.index++
+		e := &Event{Action: ActionExpire, Index: m.index, Now: now, Prev: &prev}
+		m.take(e, *due)
+		m.events = append(m.events, e)
+	}
+}
+
+func (m *model) next() (Expiry, bool) {
+	next, ok := Never, false
+	for _, n := range m.nodes {
+		if n.Expiry != Never && (!ok || n.Expiry < next) {
+			next, ok = n.Expiry, true
+		}
+	}
+	return next, ok
+}
+
+// world is a store beside its model, with all that is needed to replay after
+// a crash.
+type world struct {
+	t       *testing.T
+	rnd     *rand.Rand
+	fs      *vfs.MemFS
+	s       *Store
+	m       model
+	now     int64
+	batches []Batch // from position 1 on
+	names   []string
+}
+
+// TestModel applies random commands to a store and to the model, spread over
+// batches at random, and compares every answer. At random moments the power
+// is cut: the store is opened again from what was synced, and replays the
+// rest. A failing seed is printed; run it again with -model.seed.
+func TestModel(t *testing.T) {
+	seeds := []uint64{1, 2, 3}
+	if *modelSeed != 0 {
+		seeds = []uint64{*modelSeed}
+	}
+	for _, seed := range seeds {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 0)), fs: vfs.NewCrashableMem(), now: epoch.UnixNano()}
+			w.m.nodes = map[string]Node{}
+			for _, dir := range []string{"", "/d", "/d/e", "/d/e/f", "/_h", "/d/\x00\x01", "/\x02"} {
+				for _, key := range []string{"a", "b", "c", "_k", "\x00", "\x01\x02", "\xff", "d"} {
+					w.names = append(w.names, dir+"/"+key)
+				}
+			}
+			w.open()
+			for done := 0; done < *modelOps; {
+				done += w.step()
+			}
+			w.compareAll()
+			if err := w.s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func (w *world) open() {
+	w.t.Helper()
+	s, err := Open("tree", Options{FS: w.fs, NodeCacheBytes: 64 << 10, MemTableBytes: 256 << 10, HistoryLength: 100, FlushEvery: 500})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.s = s
+}
+
+// step does one random thing and reports how many commands it took.
+func (w *world) step() int {
+	switch w.rnd.IntN(400) {
+	case 0:
+		w.crash()
+	case 1, 2, 3:
+		w.compareAll()
+	case 4:
+		if err := w.s.Flush(); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	var cmds []Command
+	for range 1 + w.rnd.IntN(1+w.rnd.IntN(40)) {
+		cmds = append(cmds, w.command())
+	}
+	w.apply(cmds)
+	w.compareOne()
+	return len(cmds)
+}
+
+func (w *world) command() Command {
+	w.now += w.rnd.Int64N(int64(100 * time.Millisecond))
+	c := Command{Now: w.now}
+	c.Op = Op(1 + w.rnd.IntN(int(Sweep)))
+	if c.Op == Sweep && w.rnd.IntN(4) > 0 {
+		c.Op = Set
+	}
+	if c.Op == Sweep {
+		return c
+	}
+	name := w.names[w.rnd.IntN(len(w.names))]
+	switch w.rnd.IntN(30) {
+	case 0:
+		name = "/"
+	case 1, 2, 3:
+		name = name[:1+strings.LastIndexByte(name, '/')]
+	case 4: // fill a directory until it takes a range tombstone to remove
+		name += fmt.Sprintf("/%d", w.rnd.IntN(100))
+	}
+	c.Path = ParsePath(Keys, name)
+	if w.rnd.IntN(4) > 0 {
+		c.Value = fmt.Sprintf("value %d", w.rnd.IntN(3))
+	}
+	c.Dir = w.rnd.IntN(8) == 0
+	c.Refresh = w.rnd.IntN(8) == 0
+	if c.Op == Delete {
+		c.Recursive, c.Dir = w.rnd.IntN(3) == 0, w.rnd.IntN(2) == 0
+		if c.Path.name == "/d" && w.rnd.IntN(4) > 0 {
+			c.Recursive = false
+		}
+	}
+	n := w.m.nodes[c.Path.name]
+	if w.rnd.IntN(2) == 0 {
+		c.PrevIndex = n.Modified + Index(w.rnd.IntN(2))
+	}
+	if w.rnd.IntN(2) == 0 {
+		c.PrevValue = n.Value
+		if w.rnd.IntN(3) == 0 {
+			c.PrevValue = "value 1"
+		}
+	}
+	if c.Expires = w.rnd.IntN(4) == 0; c.Expires {
+		c.TTL = time.Duration(w.rnd.IntN(20)-1) * time.Second
+		if w.rnd.IntN(20) == 0 {
+			c.TTL = -(1 << 62)
+		}
+	}
+	return c
+}
+
+func (w *world) apply(cmds []Command) {
+	t := w.t
+	t.Helper()
+	b := Batch{Position: uint64(len(w.batches) + 1), Note: fmt.Appendf(nil, "note %d", len(w.batches)+1), Commands: cmds}
+	w.batches = append(w.batches, b)
+	results, err := w.s.Apply(w.encoded(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range cmds {
+		c := &cmds[i]
+		if c.Op == Sweep {
+			w.m.sweep(c.Now)
+		} else {
+			want, refused := w.m.apply(c)
+			if got := describe(results[i].Event, results[i].Err); got != describe(want, refused.orNil()) {
+				t.Fatalf("%v %q of batch %d:\n got %s\nwant %s", c.Op, c.Path.name, b.Position, got, describe(want, refused.orNil()))
+			}
+		}
+		if results[i].Index != w.m.index {
+			t.Fatalf("index after %v %q = %d, want %d", c.Op, c.Path.name, results[i].Index, w.m.index)
+		}
+	}
+}
+
+// encoded sends the commands of b through their binary form.
+func (w *world) encoded(b Batch) Batch {
+	w.t.Helper()
+	out := b
+	out.Commands = make([]Command, len(b.Commands))
+	for i := range b.Commands {
+		data, err := b.Commands[i].AppendBinary(nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if err := out.Commands[i].UnmarshalBinary(data); err != nil {
+			w.t.Fatalf("%v: %+v", err, b.Commands[i])
+		}
+		out.Commands[i].Now = b.Commands[i].Now
+	}
+	return out
+}
+
+func (e *Error) orNil() error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+func describe(e *Event, err error) string {
+	if err != nil {
+		return refusal(err)
+	}
+	s := fmt.Sprintf("%d %v %+q", e.Index, e.Action, fmt.Sprint(e.Node))
+	if e.Prev != nil {
+		s += fmt.Sprintf(" was %+q", fmt.Sprint(*e.Prev))
+	}
+	return fmt.Sprintf("%s now=%d refresh=%v", s, e.Now, e.Refresh)
+}
+
+// crash cuts the power: what was synced stays, the rest perhaps.
+func (w *world) crash() {
+	t := w.t
+	t.Helper()
+	clone := w.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: w.rnd.IntN(101), RNG: rand.New(rand.NewPCG(w.rnd.Uint64(), 0))})
+	durable, err := w.s.DurablePosition()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.fs = clone
+	w.open()
+	position, note := w.s.Cursor()
+	if position < durable {
+		t.Fatalf("position after a crash = %d, but %d was called durable", position, durable)
+	}
+	if position > 0 && string(note) != fmt.Sprintf("note %d", position) {
+		t.Fatalf("note at position %d = %q", position, note)
+	}
+	for _, b := range w.batches[position:] {
+		if _, err := w.s.Apply(w.encoded(b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.compareAll()
+}
+
+// compareOne asks for one node.
+func (w *world) compareOne() {
+	t := w.t
+	t.Helper()
+	p := ParsePath(Keys, w.names[w.rnd.IntN(len(w.names))])
+	got, index, err := w.s.Get(p)
+	want, ok, refused := w.m.find(p.name)
+	switch {
+	case ok && (err != nil || fmt.Sprint(got) != fmt.Sprint(want) || index != w.m.index):
+		t.Fatalf("Get(%q) = %+v, %d, %v; want %+v, %d", p, got, index, err, want, w.m.index)
+	case !ok && refusal(err) != refusal(refused):
+		t.Fatalf("Get(%q) = %v, want %v", p, refusal(err), refusal(refused))
+	}
+}
+
+// compareAll compares the whole tree, the history and what is due next.
+func (w *world) compareAll() {
+	t := w.t
+	t.Helper()
+	var got []string
+	it, err := w.s.List(Root(Keys), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for it.Next() {
+		if it.Item().Kind != Leave && len(it.Item().Path) > 1 {
+			got = append(got, string(it.Item().Path))
+		}
+		if w.rnd.IntN(20) == 0 {
+			it.Pause()
+		}
+	}
+	if err := it.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for name := range w.m.nodes {
+		if !hiddenBelow(Root(Keys), Path{Keys, name}) {
+			want = append(want, name)
+		}
+		n, _, err := w.s.Get(Path{Keys, name})
+		if err != nil || fmt.Sprint(n) != fmt.Sprint(w.m.nodes[name]) {
+			t.Fatalf("Get(%q) = %+v, %v; want %+v", name, n, err, w.m.nodes[name])
+		}
+	}
+	// Names in order means: element by element.
+	slices.SortFunc(want, func(a, b string) int { return slices.Compare(strings.Split(a, "/"), strings.Split(b, "/")) })
+	if !slices.Equal(got, want) {
+		t.Fatalf("listing:\n got %q\nwant %q", got, want)
+	}
+	past := &w.s.hub.mu.history
+	for i := past.oldest(w.m.index); i <= w.m.index && i > 0; i++ {
+		if got, want := describe(past.at(i), nil), describe(w.m.events[i-1], nil); got != want {
+			t.Fatalf("history at %d:\n got %s\nwant %s", i, got, want)
+		}
+	}
+	next, ok, err := w.s.NextExpiry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, due := w.m.next(); due && (!ok || next > want) {
+		t.Fatalf("NextExpiry = %v, %v, which is later than %v", next, ok, want)
+	}
+}
+
+// TestBatchingChangesNothing spreads the same commands over batches in two
+// ways and compares the trees byte for byte.
+func TestBatchingChangesNothing(t *testing.T) {
+	for seed := range uint64(20) {
+		w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), now: epoch.UnixNano()}
+		w.m.nodes = map[string]Node{}
+		for i := range 150 {
+			w.names = append(w.names, fmt.Sprintf("/d/%d", i), "/a", "/d", "/d/e/f")
+		}
+		var cmds []Command
+		for range 3000 {
+			c := w.command()
+			if c.Op == Sweep {
+				c.Limit = w.rnd.IntN(5)
+			}
+			cmds = append(cmds, c)
+		}
+		var trees [][]string
+		for _, most := range []int{1, 200} {
+			s, err := Open("tree", Options{FS: vfs.NewMem()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for rest := cmds; len(rest) > 0; {
+				n := min(len(rest), 1+w.rnd.IntN(most))
+				position := uint64(len(cmds) - len(rest) + n)
+				if _, err := s.Apply(Batch{Position: position, Commands: rest[:n]}); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+			}
+			trees = append(trees, contents(t, s))
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(trees[0], trees[1]) {
+			t.Fatalf("seed %d: the trees differ", seed)
+		}
+	}
+}

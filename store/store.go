@@ -1,0 +1,284 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Options are the settings of a store. The zero value works.
+type Options struct {
+	FS             vfs.FS        // default: the operating system's
+	Cache          *pebble.Cache // shared with other engines; default: one of its own, 32 MiB
+	MemTableBytes  uint64        // writes gathered in memory before they go to disk; default 16 MiB
+	NodeCacheBytes int64         // default 32 MiB; negative: no node cache
+	HistoryLength  int           // events kept; default 1000
+	FlushEvery     uint64        // positions between two flushes at most; default 50,000
+	Logger         *slog.Logger  // default: silent
+}
+
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.MemTableBytes == 0 {
+		o.MemTableBytes = 16 << 20
+	}
+	if o.NodeCacheBytes == 0 {
+		o.NodeCacheBytes = 32 << 20
+	}
+	if o.HistoryLength == 0 {
+		o.HistoryLength = 1000
+	}
+	if o.FlushEvery == 0 {
+		o.FlushEvery = 50_000
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Store is a tree on disk. See the package comment for who may call what.
+type Store struct {
+	opts   Options
+	dir    string
+	db     *pebble.DB
+	tables sstable.WriterOptions // of tables made for Restore
+
+	cache *nodeCache
+	hub   *hub
+	due   dueFloor
+
+	// index is stored by Apply once all of it is readable, and loaded by
+	// readers before they read: what they find is at least as new.
+	index  atomic.Uint64
+	cursor atomic.Pointer[cursor]
+
+	// Owned by the goroutine that applies.
+	txn     txn
+	flushed uint64 // position of the newest flush asked for
+}
+
+// Open opens the store in directory dir, or makes an empty one. Only one
+// process can have it open.
+func Open(dir string, o Options) (*Store, error) {
+	o = o.withDefaults()
+	s := &Store{opts: o, cache: newNodeCache(max(o.NodeCacheBytes, 0)), hub: newHub(o.HistoryLength)}
+	s.due.init()
+	po, release := s.pebbleOptions()
+	defer release()
+	db, err := pebble.Open(dir, po)
+	if err != nil {
+		return nil, fmt.Errorf("open tree in %s: %w", dir, err)
+	}
+	s.db, s.dir = db, dir
+	s.tables = po.MakeWriterOptions(0, db.TableFormat())
+	if err := errors.Join(s.removeTables(), s.reload()); err != nil {
+		return nil, errors.Join(fmt.Errorf("open tree in %s: %w", dir, err), db.Close())
+	}
+	return s, nil
+}
+
+// pebbleOptions are the engine's settings. There is no write-ahead log: the
+// raft log is the tree's, and replays what had not been flushed. The block
+// cache also pays for the memtables, so it should be four times as large.
+func (s *Store) pebbleOptions() (*pebble.Options, func()) {
+	release := func() {}
+	cache := s.opts.Cache
+	if cache == nil {
+		cache = pebble.NewCache(32 << 20)
+		release = cache.Unref
+	}
+	po := &pebble.Options{
+		FS:                          s.opts.FS,
+		Cache:                       cache,
+		DisableWAL:                  true,
+		FormatMajorVersion:          pebble.FormatNewest,
+		MemTableSize:                s.opts.MemTableBytes,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       2,
+		L0StopWritesThreshold:       1000,
+		LBaseMaxBytes:               64 << 20,
+		Logger:                      engineLogger{s.opts.Logger},
+	}
+	po.CompactionConcurrencyRange = func() (int, int) { return 1, min(2, runtime.GOMAXPROCS(0)) }
+	for i := range po.Levels {
+		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	po.EnsureDefaults()
+	return po, release
+}
+
+// reload takes cursor and history from disk.
+func (s *Store) reload() error {
+	c, err := readCursor(s.db)
+	if err != nil {
+		return err
+	}
+	past, moved, err := loadHistory(s.db, s.opts.HistoryLength, c.index)
+	if err != nil {
+		return err
+	}
+	if moved {
+		if err := s.rewriteHistory(&past); err != nil {
+			return err
+		}
+	}
+	s.cache.reset()
+	s.cursor.Store(&c)
+	s.index.Store(uint64(c.index))
+	s.hub.reset(past, c.index)
+	s.due.lower(math.MinInt64)
+	return nil
+}
+
+// Index is the number of mutations so far.
+func (s *Store) Index() Index { return Index(s.index.Load()) }
+
+// Cursor is where the tree stands: the position of the batch applied last,
+// and its note.
+func (s *Store) Cursor() (position uint64, note []byte) {
+	c := s.cursor.Load()
+	return c.position, c.note
+}
+
+// DurablePosition is the position whose batch, with all before it, survives a
+// power cut.
+func (s *Store) DurablePosition() (uint64, error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{
+		LowerBound:                cursorKey,
+		UpperBound:                []byte{keyCursor + 1},
+		OnlyReadGuaranteedDurable: true,
+	})
+	if err != nil {
+		return 0, err
+	}
+	var c cursor
+	if it.First() {
+		c, err = parseCursor(it.Value())
+	}
+	return c.position, errors.Join(err, it.Close())
+}
+
+// moved notes that the tree stands at position, and asks for a flush when the
+// last one is long ago: until then the raft log cannot be truncated, and a
+// restart replays it.
+func (s *Store) moved(position uint64, note []byte) {
+	s.cursor.Store(&cursor{position: position, index: s.Index(), note: append([]byte(nil), note...)})
+	if position-s.flushed < s.opts.FlushEvery {
+		return
+	}
+	s.flushed = position
+	if _, err := s.db.AsyncFlush(); err != nil {
+		s.opts.Logger.Warn("flushing the tree failed", "error", err)
+	}
+}
+
+// Flush makes everything applied so far durable.
+func (s *Store) Flush() error { return s.db.Flush() }
+
+// Checkpoint writes the tree as it is now to the new directory dir, mostly by
+// hard links. It may be opened as a store of its own.
+func (s *Store) Checkpoint(dir string) error {
+	if err := s.db.Flush(); err != nil {
+		return err
+	}
+	return s.db.Checkpoint(dir)
+}
+
+// Close ends all watches, makes everything durable and closes the tree.
+// Listings and captures must be closed before.
+func (s *Store) Close() error {
+	s.hub.reset(newHistory(s.opts.HistoryLength), 0)
+	return errors.Join(s.db.Flush(), s.db.Close())
+}
+
+// Watchers is the number of watches registered now; evicted counts streams
+// ended because their readers were too slow.
+func (s *Store) Watchers() (registered int, evicted uint64) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	return s.hub.mu.count, s.hub.mu.evicted
+}
+
+// slot is where the event of index i lies in the history. The ring's length
+// never changes while Apply may run.
+func (h *hub) slot(i Index) int { return h.mu.history.slot(i) }
+
+// cursor is what stands under keyCursor:
+//
+//	version(1)=1  position uvarint  index uvarint  note
+type cursor struct {
+	position uint64
+	index    Index
+	note     []byte
+}
+
+const cursorVersion = 1
+
+var errBadCursor = errors.New("store: damaged cursor")
+
+func appendCursor(b []byte, c cursor) []byte {
+	b = append(b, cursorVersion)
+	b = binary.AppendUvarint(b, c.position)
+	b = binary.AppendUvarint(b, uint64(c.index))
+	return append(b, c.note...)
+}
+
+func parseCursor(b []byte) (c cursor, err error) {
+	if len(b) == 0 || b[0] != cursorVersion {
+		return c, errBadCursor
+	}
+	b = b[1:]
+	position, n := binary.Uvarint(b)
+	if n <= 0 {
+		return c, errBadCursor
+	}
+	b = b[n:]
+	index, n := binary.Uvarint(b)
+	if n <= 0 {
+		return c, errBadCursor
+	}
+	return cursor{position: position, index: Index(index), note: append([]byte(nil), b[n:]...)}, nil
+}
+
+// readCursor is the cursor in r; an empty tree stands at zero.
+func readCursor(r pebble.Reader) (c cursor, err error) {
+	v, closer, err := r.Get(cursorKey)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return c, nil
+	}
+	if err != nil {
+		return c, err
+	}
+	c, err = parseCursor(v)
+	return c, errors.Join(err, closer.Close())
+}
+
+// engineLogger hands Pebble's words to ours.
+type engineLogger struct{ *slog.Logger }
+
+func (l engineLogger) Infof(format string, args ...any) {
+	if l.Enabled(context.Background(), slog.LevelDebug) {
+		l.Debug(fmt.Sprintf(format, args...))
+	}
+}
+
+func (l engineLogger) Errorf(format string, args ...any) { l.Error(fmt.Sprintf(format, args...)) }
+
+// Fatalf is called when the disk has failed in a way Pebble cannot go on
+// from, and must not return.
+func (l engineLogger) Fatalf(format string, args ...any) {
+	panic("store: the engine cannot go on: " + fmt.Sprintf(format, args...))
+}
