@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"runtime"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -12,7 +13,7 @@ import (
 //
 // The index was current when Get looked, or is the node's own if that is
 // newer: a watch from the next index can repeat what was read, but never
-// misses anything.
+// misses anything. It never goes back from one read to a later one.
 func (s *Store) Get(p Path) (Node, Index, error) {
 	index := s.Index()
 	if p.IsRoot() {
@@ -25,7 +26,17 @@ func (s *Store) Get(p Path) (Node, Index, error) {
 	if r == nil {
 		return Node{}, index, s.notFound(p, index)
 	}
+	s.await(r.modified)
 	return r.node(p), max(index, r.modified), nil
+}
+
+// await returns once index is published. It is only called with an index that
+// a committed batch brought, in the moments until Apply has published it; a
+// reader that did not wait could answer a later read with a lower index.
+func (s *Store) await(index Index) {
+	for s.Index() < index {
+		runtime.Gosched()
+	}
 }
 
 // notFound is the refusal of a path that has no node.

@@ -74,6 +74,7 @@ func (l *Listing) begin(p Path) error {
 		return err
 	}
 	l.index = c.index
+	l.s.await(c.index)
 	if p.IsRoot() {
 		l.item = Item{Kind: Enter, Path: []byte(p.name), Dir: true}
 		l.prefix = appendDirPrefix(nil, p)

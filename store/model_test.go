@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	modelOps  = flag.Int("model.ops", 60_000, "random operations of each seed of TestModel")
+	modelOps  = flag.Int("model.ops", 20_000, "random operations of each seed of TestModel")
 	modelSeed = flag.Uint64("model.seed", 0, "the only seed of TestModel; 0: several")
 )
 

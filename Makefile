@@ -1,0 +1,43 @@
+# make run    builds the server and starts one member: curl localhost:2379/v2/keys
+# make test   installs what the tests need and runs all of them
+.PHONY: run build test unit lint e2e bench clean tools
+
+GO ?= go
+BIN := bin
+# What the end-to-end checks compare with: Debian's etcd, etcdctl, python-etcd.
+PACKAGES := etcd-server etcd-client python3-etcd
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+
+run: build
+	$(BIN)/keytree
+
+build:
+	$(GO) build -trimpath -o $(BIN)/keytree .
+
+test: tools lint unit e2e
+
+# The tests in Go, under the race detector, in a random order.
+unit:
+	$(GO) test -race -shuffle=on ./...
+
+# Real processes beside the real etcd.
+e2e: build tools
+	$(GO) run ./scripts/conformance -keytree $(BIN)/keytree
+	$(GO) run ./scripts/crash -server $(BIN)/keytree
+	scripts/clients/run.sh $(BIN)/keytree
+
+bench: build tools
+	$(GO) run ./scripts/bench $(BENCHFLAGS)
+
+lint:
+	test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	scripts/vulncheck.sh $(GOVULNCHECK)
+
+tools:
+	scripts/install.sh $(PACKAGES)
+
+clean:
+	rm -rf $(BIN) default.etcd
