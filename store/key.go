@@ -1,6 +1,9 @@
 package store
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // The keys of the tree's Pebble, told apart by their first byte:
 //
@@ -79,6 +82,9 @@ func appendEscapedRare(b []byte, name string) []byte {
 
 // appendUnescaped appends the name that was escaped.
 func appendUnescaped(b, escaped []byte) []byte {
+	if bytes.IndexByte(escaped, escape) < 0 {
+		return append(b, escaped...)
+	}
 	for i := 0; i < len(escaped); i++ {
 		c := escaped[i]
 		if c == escape && i+1 < len(escaped) {

@@ -43,10 +43,16 @@ func (s *Store) begin() *txn {
 	return t
 }
 
+// keptRoom is how large a txn's maps may be to be used again.
+const keptRoom = 1024
+
 // release forgets what belongs to one Apply.
 func (t *txn) release() {
 	_ = t.b.Close() // a committed or abandoned batch has nothing left to lose
 	t.b = nil
+	if len(t.nodes) > keptRoom || len(t.due) > keptRoom {
+		t.nodes, t.due = nil, nil // to walk a map costs its capacity
+	}
 	clear(t.nodes)
 	clear(t.due)
 	clear(t.events)

@@ -1,0 +1,170 @@
+package httpapi
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"keytree/store"
+)
+
+// sink is a transport that costs nothing: what a benchmark shows is ours.
+type sink struct {
+	header  http.Header
+	written int
+}
+
+func newSink() *sink { return &sink{header: http.Header{}} }
+
+func (s *sink) Header() http.Header         { return s.header }
+func (s *sink) WriteHeader(int)             {}
+func (s *sink) Flush()                      {}
+func (s *sink) Write(b []byte) (int, error) { s.written += len(b); return len(b), nil }
+
+// reset makes s as good as new.
+func (s *sink) reset() { clear(s.header); s.written = 0 }
+
+func newRequest(b *testing.B, method, target string) *http.Request {
+	b.Helper()
+	u, err := url.ParseRequestURI(target)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return (&http.Request{
+		Method: method, URL: u, RequestURI: target, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{}, Body: http.NoBody, Host: "x",
+	}).WithContext(b.Context())
+}
+
+// newBenchAPI is an API over a tree with keys /d/0 to /d/999 of 128 bytes.
+func newBenchAPI(b *testing.B) (*API, *direct) {
+	b.Helper()
+	d := openDirect(b)
+	for i := range 1000 {
+		p := store.ParsePath(store.Keys, fmt.Sprintf("/d/%d", i))
+		if _, err := d.apply(store.Command{Op: store.Set, Path: p, Value: strings.Repeat("v", 128)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return New(Config{Keyspace: d, Cluster: d, Progress: d, Stats: d.stats}).(*API), d
+}
+
+func benchmarkRequest(b *testing.B, serve http.HandlerFunc, method, target string) {
+	b.Helper()
+	w, r := newSink(), newRequest(b, method, target)
+	b.ReportAllocs()
+	for b.Loop() {
+		w.reset()
+		serve(w, r)
+	}
+	if w.written == 0 {
+		b.Fatal("no answer")
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	a, _ := newBenchAPI(b)
+	benchmarkRequest(b, a.ServeHTTP, "GET", "/v2/keys/d/500")
+}
+
+// BenchmarkGetThroughRouter is what BenchmarkGet would be if keys were routed
+// like everything else.
+func BenchmarkGetThroughRouter(b *testing.B) {
+	a, _ := newBenchAPI(b)
+	a.router.HandleFunc("/v2/keys/*", func(w http.ResponseWriter, r *http.Request) {
+		a.serveKeys(w, r, r.URL.Path[len(keysPrefix):])
+	})
+	benchmarkRequest(b, a.route, "GET", "/v2/keys/d/500")
+}
+
+func BenchmarkGetWithQuery(b *testing.B) {
+	a, _ := newBenchAPI(b)
+	benchmarkRequest(b, a.ServeHTTP, "GET", "/v2/keys/d/500?quorum=false&recursive=false&sorted=false")
+}
+
+func BenchmarkQuorumGet(b *testing.B) {
+	a, _ := newBenchAPI(b)
+	benchmarkRequest(b, a.ServeHTTP, "GET", "/v2/keys/d/500?quorum=true")
+}
+
+func BenchmarkMiss(b *testing.B) {
+	a, _ := newBenchAPI(b)
+	benchmarkRequest(b, a.ServeHTTP, "GET", "/v2/keys/nothing")
+}
+
+func BenchmarkList1000(b *testing.B) {
+	a, _ := newBenchAPI(b)
+	benchmarkRequest(b, a.ServeHTTP, "GET", "/v2/keys/d")
+}
+
+// BenchmarkPut includes the tree's work but no log. BenchmarkPutRefused is
+// the same path with a tree that does nothing.
+func BenchmarkPut(b *testing.B) {
+	a, _ := newBenchAPI(b)
+	benchmarkPut(b, a, "value="+strings.Repeat("v", 128))
+}
+
+func BenchmarkPutRefused(b *testing.B) {
+	a, _ := newBenchAPI(b)
+	benchmarkPut(b, a, "prevValue=x&value="+strings.Repeat("v", 128))
+}
+
+func benchmarkPut(b *testing.B, a *API, form string) {
+	b.Helper()
+	w, r := newSink(), newRequest(b, "PUT", "/v2/keys/d/500")
+	r.Header.Set("Content-Type", urlencoded)
+	r.ContentLength = int64(len(form))
+	text := strings.NewReader(form)
+	r.Body = io.NopCloser(text)
+	b.ReportAllocs()
+	for b.Loop() {
+		w.reset()
+		text.Reset(form)
+		a.ServeHTTP(w, r)
+	}
+}
+
+// BenchmarkFanOut is what one more watcher of an event costs to serve, beside
+// its connection.
+func BenchmarkFanOut(b *testing.B) {
+	e := &store.Event{Action: store.ActionSet, Index: 7, Node: store.Node{
+		Path: store.ParsePath(store.Keys, "/a/b"), Value: strings.Repeat("v", 128), Created: 7, Modified: 7}}
+	w := newSink()
+	out := http.NewResponseController(w)
+	events := []*store.Event{e}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := sendEvents(w, out, events); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRenderEvent(b *testing.B) {
+	p := store.ParsePath(store.Keys, "/a/b")
+	e := &store.Event{Action: store.ActionSet, Index: 7,
+		Node: store.Node{Path: p, Value: strings.Repeat("v", 128), Created: 7, Modified: 7},
+		Prev: &store.Node{Path: p, Value: strings.Repeat("v", 128), Created: 6, Modified: 6}}
+	b.ReportAllocs()
+	for b.Loop() {
+		renderEvent(e)
+	}
+}
+
+func BenchmarkEscape(b *testing.B) {
+	for name, s := range map[string]string{
+		"plain": strings.Repeat("v", 128), "json": strings.Repeat(`{"a":"b"},`, 13), "utf8": strings.Repeat("é", 64),
+	} {
+		b.Run(name, func(b *testing.B) {
+			buf := make([]byte, 0, 1024)
+			b.SetBytes(int64(len(s)))
+			b.ReportAllocs()
+			for b.Loop() {
+				buf = appendString(buf[:0], s)
+			}
+		})
+	}
+}

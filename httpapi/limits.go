@@ -1,0 +1,65 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+)
+
+// What one request may cost. The dialect itself knows the first limit only;
+// the others keep memory and patience bounded whatever a client does.
+const (
+	// A form may be this long, its parameter names included.
+	maxForm = 10 << 20
+
+	// A key's path may be this long and have this many elements. The tree
+	// stores whole paths, answers repeat them for each node, and every
+	// missing parent becomes a directory of its own: without these limits one
+	// header of a megabyte would make half a million directories of up to a
+	// megabyte of key each.
+	maxKeyBytes = 16384
+	maxKeyDepth = 512
+
+	// A body must arrive within this time.
+	bodyTime = 60 * time.Second
+
+	// An answer is sent in pieces of about this size, and a client must take
+	// each of them within this time. Smaller answers go out in one write.
+	pieceBytes = 64 << 10
+	pieceTime  = 30 * time.Second
+
+	// A buffer that grew beyond this is not kept for the next request.
+	keptBuffer = 128 << 10
+)
+
+// limitBodyTime makes reads of a request's body fail once bodyTime is over.
+// The server itself lifts the limit before the next request.
+func limitBodyTime(w http.ResponseWriter) {
+	// A transport without deadlines (a test's recorder) has no slow clients.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+}
+
+// liftBodyTime ends the effect of limitBodyTime: the body is there, and the
+// server listens for the client's going away, which may be hours from now.
+func liftBodyTime(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // as above
+}
+
+// send writes the body of an answer. Each piece must be taken within
+// pieceTime; the deadline of the last one stays until the server sets that of
+// the next request. An error means that the client is gone.
+func send(w http.ResponseWriter, body []byte) error {
+	for len(body) > pieceBytes {
+		if err := sendPiece(w, body[:pieceBytes]); err != nil {
+			return err
+		}
+		body = body[pieceBytes:]
+	}
+	_, err := w.Write(body)
+	return err
+}
+
+func sendPiece(w http.ResponseWriter, piece []byte) error {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pieceTime)) // as above
+	_, err := w.Write(piece)
+	return err
+}

@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"keytree/stats"
+	"keytree/store"
+)
+
+// list answers a GET or HEAD of a directory. What is small goes out in one
+// write; a larger listing is sent while it is walked, a piece at a time, so
+// that it needs no more memory than its largest value.
+func (a *API) list(w http.ResponseWriter, r *http.Request, q *keyRequest) error {
+	op := stats.Get
+	if q.recursive {
+		op = stats.GetRecursive
+	}
+	l, err := a.Keyspace.List(q.path, q.recursive)
+	a.Stats.Store.Count(op, err == nil)
+	if err != nil {
+		return err
+	}
+	p := page{w: w, listing: l, head: r.Method == http.MethodHead, now: a.Keyspace.Now()}
+	a.setKeyHeaders(w.Header(), l.Index())
+	body := getBuffer()
+	defer putBuffer(body)
+	*body, err = p.write((*body)[:0])
+	if closed := l.Close(); err == nil {
+		err = closed
+	}
+	switch {
+	case err == nil:
+		return nil
+	case !p.sent: // the error answer replaces the headers
+		delete(w.Header(), headerPosition)
+		delete(w.Header(), headerTerm)
+		return err
+	}
+	if !p.gone {
+		a.Logger.Error("listing ended early", "path", r.URL.Path, "error", err)
+	}
+	panic(http.ErrAbortHandler) // too late for a status: the client must see that the body is torn
+}
+
+// page is a listing on its way to a client.
+type page struct {
+	w       http.ResponseWriter
+	listing *store.Listing
+	now     int64
+	head    bool // only the headers are wanted
+
+	empty bool // the innermost directory has shown no child yet
+	sent  bool // a part of the body is out
+	gone  bool // the client does not take it
+}
+
+// write walks the listing and sends it. It returns the buffer it used.
+func (p *page) write(b []byte) ([]byte, error) {
+	b = append(b, `{"action":"get","node":`...)
+	p.empty = true
+	for first := true; p.listing.Next(); first = false {
+		b = p.append(b, p.listing.Item(), first)
+		if len(b) < pieceBytes {
+			continue
+		}
+		if p.head { // it is clear by now that the length is not going to be told
+			break
+		}
+		p.listing.Pause()
+		p.sent = true
+		if err := p.flush(b); err != nil {
+			p.gone = true
+			return b, err
+		}
+		b = b[:0]
+	}
+	if err := p.listing.Err(); err != nil {
+		return b, err
+	}
+	b = append(b, "}\n"...)
+	p.sent = true
+	_ = send(p.w, b) // nobody left to tell
+	return b, nil
+}
+
+// flush sends all of b in pieces.
+func (p *page) flush(b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), pieceBytes)
+		if err := sendPiece(p.w, b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// append appends one item.
+func (p *page) append(b []byte, i *store.Item, first bool) []byte {
+	if i.Kind == store.Leave {
+		if !p.empty {
+			b = append(b, ']')
+		}
+		p.empty = false // its parent has at least this child
+		return appendIndices(b, i.Modified, i.Created)
+	}
+	switch {
+	case first:
+	case p.empty:
+		b = append(b, `,"nodes":[`...)
+	default:
+		b = append(b, ',')
+	}
+	b = appendName(b, i.Path, i.Dir)
+	if !i.Dir {
+		b = append(b, `,"value":`...)
+		b = appendString(b, i.Value)
+	}
+	b = appendExpiry(b, i.Expiry, p.now)
+	p.empty = i.Dir
+	if i.Dir {
+		return b
+	}
+	return appendIndices(b, i.Modified, i.Created)
+}

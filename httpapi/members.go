@@ -1,0 +1,58 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"keytree/raftlog/member"
+)
+
+// listMembers answers GET /v2/members.
+func (a *API) listMembers(*http.Request) (reply, error) {
+	b := []byte(`{"members":[`)
+	for i, m := range a.Cluster.Members() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendMember(b, m)
+	}
+	return reply{content: contentJSON, cluster: true, body: append(b, "]}\n"...)}, nil
+}
+
+// member answers GET below /v2/members, where there is nothing but the leader.
+func (a *API) member(r *http.Request) (reply, error) {
+	answer := reply{content: contentJSON, cluster: true}
+	switch chi.URLParam(r, "*") {
+	case "":
+		return a.listMembers(r)
+	case "leader":
+		leader, found := a.Cluster.Leader()
+		if !found {
+			return answer, &problem{http.StatusServiceUnavailable, "During election"}
+		}
+		answer.body = append(appendMember(nil, leader), '\n')
+		return answer, nil
+	}
+	return answer, &problem{http.StatusNotFound, "Not found"}
+}
+
+func appendMember(b []byte, m member.Member) []byte {
+	b = appendString(append(b, `{"id":`...), m.ID.String())
+	b = appendString(append(b, `,"name":`...), m.Name)
+	b = appendStrings(append(b, `,"peerURLs":`...), m.PeerURLs)
+	b = appendStrings(append(b, `,"clientURLs":`...), m.ClientURLs)
+	return append(b, '}')
+}
+
+// machines answers /v2/machines: the client URLs of all members.
+func (a *API) machines(*http.Request) (reply, error) {
+	var urls []string
+	for _, m := range a.Cluster.Members() {
+		urls = append(urls, m.ClientURLs...)
+	}
+	slices.Sort(urls)
+	return reply{content: contentSniff, body: []byte(strings.Join(urls, ", "))}, nil
+}

@@ -1,0 +1,23 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// NewServer makes the server of a client listener: HTTP/1.1, with limits on
+// everything a client can be slow at. There is no limit on reading a whole
+// request, it would cut watches; the handler limits bodies itself, and
+// renews the write limit with every piece it sends, so that only an answer
+// nobody takes meets it.
+func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 30 * time.Second,
+		WriteTimeout:      5 * time.Minute,
+		IdleTimeout:       10 * time.Minute,
+		MaxHeaderBytes:    1 << 20,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}

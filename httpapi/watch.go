@@ -1,0 +1,99 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+	"time"
+
+	"keytree/store"
+)
+
+// watch answers a GET with wait=true. The headers go out at once; then the
+// request waits for events, without a limit of time, until it has had its one
+// event, or the client, the server or the watch itself ends. No goroutine is
+// started: the request's own is the only one.
+func (a *API) watch(w http.ResponseWriter, r *http.Request, q *keyRequest) error {
+	if r.ContentLength != 0 {
+		if err := drain(w, r); err != nil {
+			return err
+		}
+	}
+	a.Stats.Store.Watched()
+	watcher, err := a.Keyspace.Watch(q.path, store.WatchOptions{
+		Recursive: q.recursive, Stream: q.stream, Since: q.waitIndex,
+	})
+	if err != nil {
+		return err
+	}
+	defer watcher.Close()
+
+	a.setKeyHeaders(w.Header(), watcher.Index())
+	w.WriteHeader(http.StatusOK)
+	out := http.NewResponseController(w)
+	for {
+		events, live := watcher.Take()
+		if err := sendEvents(w, out, events); err != nil || !live {
+			return nil // the client is gone, or has had everything
+		}
+		select {
+		case <-watcher.Ready():
+		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
+		case <-a.Stopping:
+			panic(http.ErrAbortHandler) // cut, as a dying server would
+		}
+	}
+}
+
+// sendEvents writes events, one line each, and everything that still lies in
+// the connection's buffer.
+func sendEvents(w http.ResponseWriter, out *http.ResponseController, events []*store.Event) error {
+	// A transport without deadlines (a test's recorder) has no slow clients.
+	_ = out.SetWriteDeadline(time.Now().Add(pieceTime))
+	if len(events) > 1 {
+		body := getBuffer()
+		defer putBuffer(body)
+		*body = (*body)[:0]
+		for _, e := range events {
+			*body = append(*body, e.Rendered(renderEvent)...)
+			if len(*body) < pieceBytes {
+				continue
+			}
+			if err := send(w, *body); err != nil {
+				return err
+			}
+			*body = (*body)[:0]
+		}
+		if err := send(w, *body); err != nil {
+			return err
+		}
+	} else if len(events) == 1 {
+		if err := send(w, events[0].Rendered(renderEvent)); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+// renderEvent is the line all watchers of e are sent.
+func renderEvent(e *store.Event) []byte {
+	size := 256 + len(e.Node.Value) + 2*len(e.Node.Path.String())
+	if e.Prev != nil {
+		size += len(e.Prev.Value)
+	}
+	return appendEvent(make([]byte, 0, size), e)
+}
+
+// drain reads a body that a watch does not want: until it is read, the server
+// cannot notice that the client went away.
+func drain(w http.ResponseWriter, r *http.Request) error {
+	n, err := io.Copy(io.Discard, io.LimitReader(r.Body, maxForm+1))
+	if n > maxForm {
+		err = errTooLarge
+	}
+	if err != nil {
+		return &store.Error{Code: store.CodeInvalidForm, Cause: err.Error()}
+	}
+	liftBodyTime(w)
+	return nil
+}

@@ -1,0 +1,85 @@
+// Keytree is a server for the etcd v2 API: one process is one member.
+//
+// This package reads the flags, opens the listeners and runs the member; it
+// is the only place that knows all the others.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+)
+
+// Version is Keytree's own; compatibleVersion is the etcd whose behaviour it
+// has, and clusterVersion what a cluster of such members agrees on.
+const (
+	Version        = "0.1.0"
+	clusterVersion = "3.4.0"
+)
+
+func main() {
+	code, sig := start(os.Args[1:], os.Stdout, os.Stderr)
+	if sig != nil && os.Getpid() != 1 {
+		// The shell and the supervisor shall see that it was the signal.
+		signal.Reset(sig)
+		_ = syscall.Kill(os.Getpid(), sig.(syscall.Signal)) // else the code tells
+	}
+	os.Exit(code)
+}
+
+// start runs the command line and reports the exit code, and the signal that
+// ended the run, if one did.
+func start(args []string, stdout, stderr io.Writer) (code int, ended os.Signal) {
+	c, err := readConfig(args, stderr)
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		return 2, nil
+	case err != nil:
+		fmt.Fprintln(stderr, "keytree:", err)
+		return 1, nil
+	case c.help:
+		c.printHelp(stdout)
+		return 0, nil
+	case c.version:
+		fmt.Fprintf(stdout, "keytree Version: %s\nCompatible with: the v2 API of etcd 3.4.23\nGo Version: %s\nGo OS/Arch: %s/%s\n",
+			Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return 0, nil
+	}
+	level := new(slog.LevelVar)
+	if c.debug {
+		level.Set(slog.LevelDebug)
+	}
+	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	caught := make(chan os.Signal, 1)
+	go func() {
+		select {
+		case s := <-signals:
+			logger.Info(fmt.Sprintf("received %s signal, shutting down...", s))
+			caught <- s
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+	if err := runMember(ctx, c, logger, level); err != nil {
+		logger.Error(err.Error())
+		return 1, nil
+	}
+	select {
+	case ended = <-caught:
+	default:
+	}
+	return 0, ended
+}

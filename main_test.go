@@ -1,0 +1,119 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// rooms says which packages outside the standard library each package may
+// import, and why the others are kept out. What is not listed is forbidden.
+// docs/HOUSE.md draws the same table.
+var rooms = []struct {
+	dir    string
+	may    []string
+	reason string
+}{
+	{"store", []string{"github.com/cockroachdb/pebble/v2"},
+		"store must not know raft or HTTP: the tree is also opened offline, by backup"},
+	{"raftlog", []string{"github.com/cockroachdb/pebble/v2", "go.etcd.io/raft/v3", "google.golang.org/protobuf"},
+		"raftlog must not know commands: it carries opaque bytes"},
+	{"raftlog/member", nil,
+		"member is a leaf: values only"},
+	{"raftlog/replica", []string{"keytree/store", "keytree/raftlog", "keytree/raftlog/member", "keytree/stats", "github.com/cockroachdb/pebble/v2", "go.etcd.io/raft/v3"},
+		"replica must not know HTTP: it is what HTTP stands on"},
+	{"httpapi", []string{"keytree/store", "keytree/raftlog/member", "keytree/stats", "github.com/go-chi/chi/v5", "github.com/prometheus/client_golang"},
+		"httpapi must not know consensus or Pebble: it sees a member through its own small interfaces"},
+	{"stats", []string{"github.com/prometheus/client_golang"},
+		"stats is a leaf: it must not know who counts"},
+	{".", []string{"keytree", "github.com/prometheus/client_golang"},
+		"main wires the rooms together and does nothing of theirs"},
+}
+
+func TestImports(t *testing.T) {
+	known := map[string]bool{}
+	for _, room := range rooms {
+		known[room.dir] = true
+		for _, path := range imports(t, "./"+room.dir) {
+			if strings.Contains(strings.Split(path, "/")[0], ".") || strings.HasPrefix(path, "keytree") {
+				if !allowed(path, room.may) {
+					t.Errorf("%s imports %s: %s", room.dir, path, room.reason)
+				}
+			}
+		}
+	}
+	for _, dir := range packages(t) {
+		if strings.HasPrefix(dir, "scripts") {
+			continue // programs that drive others from outside
+		}
+		if !known[dir] {
+			t.Errorf("package %s has no line in the import table: add one, here and in docs/HOUSE.md", dir)
+		}
+		if name := filepath.Base(dir); regexp.MustCompile(`^(util|utils|common|types|base|helpers?|misc|internal)$`).MatchString(name) {
+			t.Errorf("package %s: find the noun it is about", dir)
+		}
+	}
+}
+
+func allowed(path string, may []string) bool {
+	for _, prefix := range may {
+		if path == prefix || strings.HasPrefix(path, prefix+"/") && !strings.HasPrefix(prefix, "keytree/") {
+			return true
+		}
+	}
+	return false
+}
+
+// imports are the packages that dir imports itself, tests left out.
+func imports(t *testing.T, dir string) []string {
+	t.Helper()
+	return strings.Fields(goList(t, "-f", `{{join .Imports "\n"}}`, dir))
+}
+
+// packages are the folders of all packages, relative to the module.
+func packages(t *testing.T) []string {
+	t.Helper()
+	var dirs []string
+	for _, path := range strings.Fields(goList(t, "./...")) {
+		if path == "keytree" {
+			dirs = append(dirs, ".")
+			continue
+		}
+		dirs = append(dirs, strings.TrimPrefix(path, "keytree/"))
+	}
+	return dirs
+}
+
+func goList(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("go list %v: %v", args, err)
+	}
+	return string(out)
+}
+
+// TestTreeReadsNoClock: Apply must see its arguments and the tree, nothing
+// else, or members come apart.
+func TestTreeReadsNoClock(t *testing.T) {
+	forbidden := regexp.MustCompile(`time\.(Now|Since|After|Sleep|NewTimer|Tick)\(|math/rand"`)
+	files, err := filepath.Glob("store/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files of package store: %v", err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := forbidden.Find(text); found != nil {
+			t.Errorf("%s uses %s: the tree is told the time by its commands", file, found)
+		}
+	}
+}

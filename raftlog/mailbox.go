@@ -1,0 +1,282 @@
+package raftlog
+
+import (
+	"context"
+	"sync"
+)
+
+// A queue hands work from the raft loop to another loop.
+type queue[T any] struct {
+	mu     sync.Mutex
+	list   []T
+	closed bool
+	wake   chan struct{} // holds one token while there is something to see
+}
+
+func newQueue[T any]() *queue[T] { return &queue[T]{wake: make(chan struct{}, 1)} }
+
+func (q *queue[T]) push(v T) {
+	q.mu.Lock()
+	q.list = append(q.list, v)
+	q.mu.Unlock()
+	signal(q.wake)
+}
+
+// close lets take return what is left, and then nothing.
+func (q *queue[T]) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	signal(q.wake)
+}
+
+// take waits for work and takes all there is; spare is an old result to be
+// filled next. It returns nothing when the queue is closed and empty.
+func (q *queue[T]) take(spare []T) []T {
+	for {
+		q.mu.Lock()
+		if len(q.list) > 0 || q.closed {
+			list := q.list
+			q.list = spare[:0]
+			closed := q.closed
+			q.mu.Unlock()
+			if closed {
+				signal(q.wake)
+			}
+			return list
+		}
+		q.mu.Unlock()
+		<-q.wake
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// letters is what has come for the raft loop.
+type letters struct {
+	wrote     []*appendJob
+	applied   []*applyJob
+	asks      []func(*core)
+	messages  []incoming
+	proposals []proposal
+	barrier   *barrier // nil if nobody asked
+}
+
+// A mailbox gathers what is meant for the raft loop. The loop empties it whole,
+// but leaves proposals in it while the disk is busy: then they share the next
+// write, and putting one in wakes nobody.
+type mailbox struct {
+	wake     chan struct{}
+	maxBytes int64
+
+	mu struct {
+		sync.Mutex
+		letters
+		bytes   int64         // in proposals, and those the loop gave back
+		room    chan struct{} // closed when bytes shrink; nil if nobody waits
+		hungry  bool          // the loop wants proposals
+		stopped bool
+		flood   int // bytes in messages
+	}
+}
+
+// maxFlood bounds the messages waiting for a loop that does not get on: more
+// are dropped, as a network would drop them.
+const maxFlood = 256 << 20
+
+func newMailbox(maxBytes int64) *mailbox {
+	return &mailbox{wake: make(chan struct{}, 1), maxBytes: maxBytes}
+}
+
+// propose puts a proposal in, waiting for room until ctx ends.
+func (b *mailbox) propose(ctx context.Context, buf []byte) error {
+	for {
+		room, err := b.tryPropose(ctx, buf)
+		if room == nil {
+			return err
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// tryPropose returns a channel to wait on if there is no room.
+func (b *mailbox) tryPropose(ctx context.Context, buf []byte) (<-chan struct{}, error) {
+	b.mu.Lock()
+	if b.mu.stopped {
+		b.mu.Unlock()
+		return nil, ErrStopped
+	}
+	n := int64(len(buf))
+	if b.mu.bytes > 0 && b.mu.bytes+n > b.maxBytes {
+		if b.mu.room == nil {
+			b.mu.room = make(chan struct{})
+		}
+		room := b.mu.room
+		b.mu.Unlock()
+		return room, nil
+	}
+	b.mu.bytes += n
+	b.mu.proposals = append(b.mu.proposals, proposal{ctx, buf})
+	wake := b.mu.hungry
+	b.mu.Unlock()
+	if wake {
+		signal(b.wake)
+	}
+	return nil, nil
+}
+
+// release says that n bytes of proposals are in the log, or gone.
+func (b *mailbox) release(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.bytes -= n
+	if b.mu.room != nil {
+		close(b.mu.room)
+		b.mu.room = nil
+	}
+}
+
+// giveBack returns proposals that raft did not take to the front.
+func (b *mailbox) giveBack(list []proposal) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.proposals = append(list[:len(list):len(list)], b.mu.proposals...)
+}
+
+// join joins the barrier that the loop will ask for next.
+func (b *mailbox) join() (*barrier, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.stopped {
+		return nil, ErrStopped
+	}
+	if b.mu.barrier == nil {
+		b.mu.barrier = newBarrier()
+		signal(b.wake)
+	}
+	return b.mu.barrier, nil
+}
+
+func (b *mailbox) message(in incoming) error {
+	size := 128
+	for _, e := range in.m.GetEntries() {
+		size += int(entrySize(e))
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.stopped {
+		return ErrStopped
+	}
+	if b.mu.flood+size > maxFlood && in.file == "" {
+		return nil
+	}
+	b.mu.flood += size
+	b.mu.messages = append(b.mu.messages, in)
+	signal(b.wake)
+	return nil
+}
+
+// ask has f called by the raft loop.
+func (b *mailbox) ask(f func(*core)) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.stopped {
+		return ErrStopped
+	}
+	b.mu.asks = append(b.mu.asks, f)
+	signal(b.wake)
+	return nil
+}
+
+func (b *mailbox) wrote(jobs []*appendJob) {
+	b.mu.Lock()
+	b.mu.letters.wrote = append(b.mu.letters.wrote, jobs...)
+	b.mu.Unlock()
+	signal(b.wake)
+}
+
+func (b *mailbox) applied(jobs []*applyJob) {
+	b.mu.Lock()
+	b.mu.letters.applied = append(b.mu.letters.applied, jobs...)
+	b.mu.Unlock()
+	signal(b.wake)
+}
+
+// take empties the mailbox into l, whose slices are reused. Proposals are taken
+// if wantProposals says so, knowing what was written and applied meanwhile; a barrier is
+// taken if the last one is answered.
+func (b *mailbox) take(l *letters, wantBarrier bool, wantProposals func(written, applied int) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	box := &b.mu.letters
+	l.wrote, box.wrote = box.wrote, emptied(l.wrote)
+	l.applied, box.applied = box.applied, emptied(l.applied)
+	l.asks, box.asks = box.asks, emptied(l.asks)
+	l.messages, box.messages = box.messages, emptied(l.messages)
+	b.mu.flood = 0
+	l.barrier = nil
+	if wantBarrier {
+		l.barrier, box.barrier = box.barrier, nil
+	}
+	if wantProposals(len(l.wrote), len(l.applied)) {
+		l.proposals, box.proposals = box.proposals, emptied(l.proposals)
+	} else {
+		l.proposals = emptied(l.proposals)
+	}
+}
+
+// settle says what the loop would take next, and whether it is there already.
+func (b *mailbox) settle(wantBarrier, hungry bool) (more bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.hungry = hungry
+	return wantBarrier && b.mu.barrier != nil || hungry && len(b.mu.proposals) > 0
+}
+
+// sweep drops proposals nobody waits for any more, while nobody takes them.
+func (b *mailbox) sweep() (dropped int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	kept := b.mu.proposals[:0]
+	for _, p := range b.mu.proposals {
+		if p.ctx.Err() != nil {
+			dropped += int64(len(p.buf))
+			continue
+		}
+		kept = append(kept, p)
+	}
+	clear(b.mu.proposals[len(kept):])
+	b.mu.proposals = kept
+	return dropped
+}
+
+// stop refuses everything from now on and fails those who wait for a barrier.
+func (b *mailbox) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.stopped = true
+	if b.mu.barrier != nil {
+		b.mu.barrier.finish(ErrStopped)
+		b.mu.barrier = nil
+	}
+	if b.mu.room != nil {
+		close(b.mu.room)
+		b.mu.room = nil
+	}
+	b.mu.letters = letters{}
+}
+
+// emptied is list to be filled anew, holding on to nothing.
+func emptied[T any](list []T) []T {
+	clear(list)
+	return list[:0]
+}

@@ -1,0 +1,144 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"keytree/raftlog"
+	"keytree/raftlog/member"
+	"keytree/store"
+)
+
+const lockFile = "lock"
+
+// lockDirectory makes dir this process's alone.
+func (r *Replica) lockDirectory() error {
+	if err := r.fs.MkdirAll(r.config.Dir, 0o700); err != nil {
+		return fmt.Errorf("cannot access data directory: %w", err)
+	}
+	lock, err := r.fs.Lock(r.fs.PathJoin(r.config.Dir, lockFile))
+	if err != nil {
+		return fmt.Errorf("the data directory %s is in use by another process: stop that one first, or choose another --data-dir (%w)", r.config.Dir, err)
+	}
+	r.lock = lock
+	return nil
+}
+
+// refuseForeign recognises a directory that is etcd's own.
+func refuseForeign(fs vfs.FS, dir string) error {
+	for _, name := range []string{"wal", "snap"} {
+		info, err := fs.Stat(fs.PathJoin(dir, name))
+		if err == nil && info.IsDir() {
+			return fmt.Errorf("%s holds data of etcd (%s), which keytree does not open: choose another --data-dir", dir, name)
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// found makes the data of a founding member: a tree with the roster in it and
+// an empty log that goes on from there. A crash on the way leaves no identity,
+// and the next start begins afresh.
+func (r *Replica) found() (identity, error) {
+	founders := r.config.Founders
+	urls, ok := founders[r.config.Name]
+	if !ok {
+		return identity{}, fmt.Errorf("couldn't find local name %q in the initial cluster configuration", r.config.Name)
+	}
+	if err := r.removeRuins(); err != nil {
+		return identity{}, err
+	}
+	var ids []member.ID
+	byID := map[member.ID][]string{}
+	for _, urls := range founders {
+		id := member.NewID(urls, r.config.Token)
+		ids = append(ids, id)
+		byID[id] = urls
+	}
+	slices.Sort(ids)
+	r.self, r.cluster = member.NewID(urls, r.config.Token), member.NewClusterID(ids)
+
+	position := uint64(len(ids))
+	var commands []store.Command
+	var voters []uint64
+	for _, id := range ids {
+		commands = append(commands, enroll(id, byID[id]))
+		voters = append(voters, uint64(id))
+	}
+	if err := r.openTree(); err != nil {
+		return identity{}, err
+	}
+	note := raftlog.Note(voters, nil, firstTerm, r.config.Now().UnixNano())
+	if _, err := r.tree.Apply(store.Batch{Position: position, Note: note, Commands: commands}); err != nil {
+		return identity{}, err
+	}
+	if err := r.tree.Flush(); err != nil {
+		return identity{}, err
+	}
+	if err := raftlog.Bootstrap(r.logConfig(), position, firstTerm, voters); err != nil {
+		return identity{}, err
+	}
+	id := identity{Format: format, Member: r.self.String(), Cluster: r.cluster.String()}
+	return id, writeIdentity(r.fs, r.config.Dir, id)
+}
+
+// firstTerm is the term of the state a cluster is founded with; its first
+// election makes the next.
+const firstTerm = 1
+
+// removeRuins removes what an interrupted founding has left, and nothing that
+// could be somebody else's.
+func (r *Replica) removeRuins() error {
+	for _, dir := range []string{r.treeDir(), r.logDir()} {
+		names, err := r.fs.List(dir)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if !engineFile.MatchString(name) {
+				return fmt.Errorf("%s holds %q, which is not keytree's: choose another directory", dir, name)
+			}
+		}
+		if err := r.fs.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// engineFile are the names of files that tree and log make in their
+// directories.
+var engineFile = regexp.MustCompile(`^(LOCK|CURRENT|MANIFEST-\d+|OPTIONS-\d+(\.dbtmp)?|marker\..*|\d+\.(log|sst|blob|dbtmp)|restore-\d+\.sst|temporary\..*|snapshot.*)$`)
+
+func (r *Replica) treeDir() string { return r.fs.PathJoin(r.config.Dir, "tree") }
+
+func (r *Replica) logDir() string {
+	if r.config.LogDir != "" {
+		return r.fs.PathJoin(r.config.LogDir, "log")
+	}
+	return r.fs.PathJoin(r.config.Dir, "log")
+}
+
+func (r *Replica) openTree() error {
+	tree, err := store.Open(r.treeDir(), store.Options{
+		FS:            r.fs,
+		Cache:         r.cache,
+		HistoryLength: r.config.HistoryLength,
+		Logger:        r.config.Logger,
+	})
+	if err != nil {
+		return fmt.Errorf("%w: remove the data directory and let the member join the cluster again, or restore a backup", err)
+	}
+	r.tree = tree
+	return nil
+}

@@ -1,0 +1,91 @@
+package replica
+
+import (
+	"context"
+	"errors"
+
+	"keytree/raftlog"
+	"keytree/store"
+)
+
+// The causes of refusal 300, as clients of the dialect know them.
+const (
+	causeTimeout = "etcdserver: request timed out"
+	causeStopped = "etcdserver: server stopped"
+)
+
+// Do proposes c and returns what became of it once this member has applied
+// it. A refusal of the tree is in the result; the error says that there is no
+// result: an *store.Error with store.CodeRaft after Config.RequestTimeout, or
+// when the replica stops, and ctx's error when ctx has ended. The outcome is
+// then unknown: the command may still be applied later.
+func (r *Replica) Do(ctx context.Context, c store.Command) (store.Result, error) {
+	buf := make([]byte, raftlog.Headroom, raftlog.Headroom+len(c.Path.String())+len(c.Value)+len(c.PrevValue)+48)
+	buf, err := c.AppendBinary(buf)
+	if err != nil {
+		return store.Result{}, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, r.config.RequestTimeout, errTimeout)
+	defer cancel()
+	w := r.waiters.add()
+	if err := r.log.Propose(ctx, w.id, buf); err != nil {
+		r.waiters.drop(w)
+		return store.Result{}, r.unavailable(ctx, err)
+	}
+	select {
+	case result := <-w.result:
+		r.waiters.done(w)
+		return result, nil
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-r.stopped:
+		err = raftlog.ErrStopped
+	}
+	r.waiters.drop(w)
+	return store.Result{}, r.unavailable(ctx, err)
+}
+
+// Barrier returns once everything that was committed in the cluster when it
+// was called is applied here. Its errors are those of Do.
+func (r *Replica) Barrier(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.config.RequestTimeout, errTimeout)
+	defer cancel()
+	if err := r.log.Barrier(ctx); err != nil {
+		return r.unavailable(ctx, err)
+	}
+	return nil
+}
+
+var errTimeout = errors.New("the request took too long")
+
+// unavailable turns a failure of the log into the dialect's refusal. The end
+// of the caller's own context stays what it is.
+func (r *Replica) unavailable(ctx context.Context, err error) error {
+	refuse := func(cause string) error { return &store.Error{Code: store.CodeRaft, Cause: cause} }
+	switch {
+	case errors.Is(err, raftlog.ErrStopped):
+		return refuse(causeStopped)
+	case errors.Is(context.Cause(ctx), errTimeout):
+		r.counters.Log.ProposalFailed()
+		return refuse(causeTimeout)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return err
+}
+
+// Get is the node at p as this member has it.
+func (r *Replica) Get(p store.Path) (store.Node, store.Index, error) { return r.tree.Get(p) }
+
+// List walks the node at p as this member has it.
+func (r *Replica) List(p store.Path, recursive bool) (*store.Listing, error) {
+	return r.tree.List(p, recursive)
+}
+
+// Watch subscribes to what this member applies at p.
+func (r *Replica) Watch(p store.Path, o store.WatchOptions) (*store.Watcher, error) {
+	return r.tree.Watch(p, o)
+}
+
+// Now is the log's clock in nanoseconds since 1970: what lifetimes count by.
+func (r *Replica) Now() int64 { return r.log.Now().UnixNano() }

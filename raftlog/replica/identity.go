@@ -1,0 +1,87 @@
+package replica
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"keytree/raftlog/member"
+)
+
+// identity says whose data a directory holds. It is written last when a
+// member is founded, so a directory without it holds nothing of value; and it
+// is a small text, so a person who finds the directory can read it.
+type identity struct {
+	Format  int    `json:"format"`
+	Member  string `json:"member"`
+	Cluster string `json:"cluster"`
+}
+
+// format is the layout of a member's directory; docs/DISK.md draws it. A
+// layout that this program cannot read takes the next number.
+const format = 1
+
+const identityFile = "identity"
+
+var errNoIdentity = errors.New("no identity")
+
+func (id identity) ids() (self, cluster member.ID, err error) {
+	self, err1 := member.ParseID(id.Member)
+	cluster, err2 := member.ParseID(id.Cluster)
+	return self, cluster, errors.Join(err1, err2)
+}
+
+func readIdentity(fs vfs.FS, dir string) (id identity, err error) {
+	path := fs.PathJoin(dir, identityFile)
+	f, err := fs.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return id, errNoIdentity
+	}
+	if err != nil {
+		return id, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, 4096))
+	if err != nil {
+		return id, err
+	}
+	if err := json.Unmarshal(text, &id); err != nil {
+		return id, fmt.Errorf("%s is damaged: %w; restore the directory from a backup, or remove it and let the member join again", path, err)
+	}
+	if id.Format > format {
+		return id, fmt.Errorf("%s says format %d, this program reads up to %d: start the newer keytree that wrote it", path, id.Format, format)
+	}
+	if _, _, err := id.ids(); err != nil {
+		return id, fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	return id, nil
+}
+
+// writeIdentity makes id durable in dir, all or nothing.
+func writeIdentity(fs vfs.FS, dir string, id identity) error {
+	text, err := json.Marshal(id)
+	if err != nil {
+		return err
+	}
+	path, fresh := fs.PathJoin(dir, identityFile), fs.PathJoin(dir, identityFile+".new")
+	f, err := fs.Create(fresh, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(text, '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := fs.Rename(fresh, path); err != nil {
+		return err
+	}
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,279 @@
+// Package replica is one running member: a tree driven by a log.
+//
+// It proposes commands and answers with what they did, keeps the roster of
+// the cluster, has expired keys swept while it leads, and is the only door
+// between package store and package raftlog. It knows no HTTP.
+package replica
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"keytree/raftlog"
+	"keytree/raftlog/member"
+	"keytree/stats"
+	"keytree/store"
+)
+
+// Config says who the member is and where it lives. Fields without a default
+// must be set.
+type Config struct {
+	Name       string
+	Dir        string              // of this member alone; made if it is not there
+	LogDir     string              // holds the log; default: in Dir
+	Founders   map[string][]string // name -> peer URLs of the first members; looked at when Dir is empty
+	Token      string              // enters the identities made from Founders
+	ClientURLs []string            // published to the cluster at every start
+	Version    string              // the cluster version the first leader sets, such as "3.4.0"
+
+	Transport raftlog.Transport
+	Tick      time.Duration // heartbeat interval; default 100 ms
+	Elections int           // ticks without a leader until an election; default 10
+
+	RequestTimeout time.Duration // of Do and Barrier; default 5 s and two elections
+	HistoryLength  int           // events kept; default 1000
+	CacheBytes     int64         // block cache of tree and log together; default 64 MiB
+
+	FS     vfs.FS           // default: the operating system's
+	Now    func() time.Time // default: time.Now
+	Logger *slog.Logger     // default: silent
+}
+
+func (c Config) withDefaults() Config {
+	if c.Tick == 0 {
+		c.Tick = 100 * time.Millisecond
+	}
+	if c.Elections == 0 {
+		c.Elections = 10
+	}
+	if c.RequestTimeout == 0 {
+		c.RequestTimeout = 5*time.Second + 2*time.Duration(c.Elections)*c.Tick
+	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = 64 << 20
+	}
+	if c.FS == nil {
+		c.FS = vfs.Default
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Replica is a member. Its methods may be called from any goroutine between
+// Open and Close; Do and Barrier wait until Run runs.
+type Replica struct {
+	config   Config
+	fs       vfs.FS
+	counters *stats.Member
+	lock     io.Closer
+	cache    *pebble.Cache
+	tree     *store.Store
+	log      *raftlog.Log
+	waiters  waiters
+
+	self, cluster member.ID
+	roster        atomic.Pointer[roster]
+	rosterChanged chan struct{} // receives after the roster was loaded anew; holds one
+	ready         chan struct{} // closed once the member has published itself
+	stopped       chan struct{} // closed when Run has ended
+}
+
+// Open readies the member that lives in c.Dir, or founds one there. It refuses
+// a directory that is in use, foreign or damaged, and changes nothing then.
+// Nothing runs until Run.
+func Open(c Config) (*Replica, error) {
+	c = c.withDefaults()
+	r := &Replica{
+		config:        c,
+		fs:            c.FS,
+		cache:         pebble.NewCache(c.CacheBytes),
+		rosterChanged: make(chan struct{}, 1),
+		ready:         make(chan struct{}),
+		stopped:       make(chan struct{}),
+	}
+	if err := r.open(); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+func (r *Replica) open() error {
+	if err := refuseForeign(r.fs, r.config.Dir); err != nil {
+		return err
+	}
+	if err := r.lockDirectory(); err != nil {
+		return err
+	}
+	id, err := readIdentity(r.fs, r.config.Dir)
+	founding := errors.Is(err, errNoIdentity)
+	switch {
+	case founding:
+		id, err = r.found()
+	case err == nil:
+		err = r.openTree()
+	}
+	if err != nil {
+		return err
+	}
+	if r.self, r.cluster, err = id.ids(); err != nil {
+		return err
+	}
+	r.counters = r.newCounters(founding)
+	r.waiters.init(r.self, r.config.Now().UnixMilli())
+	if err := r.loadRoster(); err != nil {
+		return err
+	}
+	if r.log, err = raftlog.Open(r.logConfig()); err != nil {
+		return err
+	}
+	r.announce(founding)
+	return nil
+}
+
+// newCounters makes the member's counters. A founder has made the nodes of
+// the roster already.
+func (r *Replica) newCounters(founding bool) *stats.Member {
+	m := stats.New(stats.Config{
+		Name:  r.config.Name,
+		ID:    r.self.String(),
+		Start: r.config.Now(),
+		Sources: stats.Sources{
+			HasLeader:      func() bool { return r.log.Status().Leader != 0 },
+			IsLeader:       r.Leads,
+			Committed:      func() uint64 { return r.log.Status().Commit },
+			Applied:        func() uint64 { return r.log.Status().Applied },
+			Pending:        r.waiters.pending,
+			Watchers:       func() int { n, _ := r.tree.Watchers(); return n },
+			ClusterVersion: func() string { return majorMinor(r.Version()) },
+			ServerVersion:  r.config.Version,
+			ServerID:       r.self.String(),
+		},
+	})
+	if founding {
+		for range r.config.Founders {
+			m.Store.Count(stats.Create, true)
+		}
+	}
+	return m
+}
+
+// announce logs who starts, in the words scripts look for.
+func (r *Replica) announce(founding bool) {
+	if founding {
+		r.config.Logger.Info(fmt.Sprintf("starting member %v in cluster %v", r.self, r.cluster))
+		return
+	}
+	r.config.Logger.Info(fmt.Sprintf("restarting member %v in cluster %v at commit index %d", r.self, r.cluster, r.log.Status().Commit))
+}
+
+func (r *Replica) logConfig() raftlog.Config {
+	return raftlog.Config{
+		ID:            uint64(r.self),
+		Dir:           r.logDir(),
+		FS:            r.fs,
+		Cache:         r.cache,
+		Machine:       &machine{Replica: r},
+		Transport:     r.config.Transport,
+		Tick:          r.config.Tick,
+		ElectionTicks: r.config.Elections,
+		Logger:        r.config.Logger,
+		Now:           r.config.Now,
+		Observer: raftlog.Observer{
+			LeaderChanged: r.leaderChanged,
+			Appended:      func(took time.Duration, _ int) { r.counters.Log.Synced(took) },
+		},
+	}
+}
+
+// leaderChanged notes who leads now.
+func (r *Replica) leaderChanged(leader, _ uint64) {
+	state, name := stats.Following, ""
+	if leader != 0 {
+		name = member.ID(leader).String()
+		r.counters.Log.LeaderChanged()
+	}
+	if leader == uint64(r.self) {
+		state = stats.Leading
+	}
+	r.counters.Self.Became(state, name, r.config.Now())
+}
+
+// Run drives the member until ctx is done or its disk fails. When it returns,
+// every goroutine it started has ended. Run is called once.
+func (r *Replica) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(r.stopped)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	wg.Go(func() { r.sweepUntilDone(ctx) })
+	wg.Go(func() { r.publishUntilDone(ctx) })
+	return r.log.Run(ctx)
+}
+
+// Ready is closed once the member has published itself and the cluster's
+// version is decided.
+func (r *Replica) Ready() <-chan struct{} { return r.ready }
+
+// Leads reports whether this member is the leader.
+func (r *Replica) Leads() bool { return r.log.Status().Leader == uint64(r.self) }
+
+// Progress is the commit position and the term of the log.
+func (r *Replica) Progress() (position, term uint64) {
+	s := r.log.Status()
+	return s.Commit, s.Term
+}
+
+// Status is the state of the log.
+func (r *Replica) Status() raftlog.Status { return r.log.Status() }
+
+// Stats are the counters of the member.
+func (r *Replica) Stats() *stats.Member { return r.counters }
+
+// Close flushes the tree and gives the directory free. It is called after Run
+// has returned and all listings and watches are closed.
+func (r *Replica) Close() error {
+	var errs []error
+	if r.tree != nil {
+		errs = append(errs, r.tree.Close())
+	}
+	if r.log != nil {
+		errs = append(errs, r.log.Close())
+	}
+	r.cache.Unref()
+	if r.lock != nil {
+		errs = append(errs, r.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// RequestTimeout is how long Do and Barrier wait at most.
+func (r *Replica) RequestTimeout() time.Duration { return r.config.RequestTimeout }
+
+// StatusJSON is the state of the log as one JSON object, for people.
+func (r *Replica) StatusJSON() []byte {
+	s := r.log.Status()
+	text, err := json.Marshal(map[string]any{
+		"id": r.self.String(), "term": s.Term, "commit": s.Commit, "applied": s.Applied,
+		"lead": member.ID(s.Leader).String(), "raftState": s.State,
+	})
+	if err != nil {
+		panic(err) // plain values always marshal
+	}
+	return text
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// scenario is one kind of load, and what is expected of Keytree under it.
+type scenario struct {
+	name  string
+	about string
+	long  bool // takes minutes: has rounds of its own
+	rows  []row
+
+	// run puts the load on a fresh server and returns its figures.
+	run func(context.Context, *bench, *server) (figures, error)
+}
+
+// figures are what was measured, by the names that rows have for them.
+type figures map[string]float64
+
+// row is a line of the report.
+type row struct {
+	figure string
+	unit   string
+	digits int // after the decimal point
+	floor  floor
+}
+
+// floor is what Keytree has to reach. The zero floor is reached by all.
+type floor struct {
+	kind  floorKind
+	limit float64
+}
+
+type floorKind uint8
+
+const (
+	noFloor floorKind = iota
+	ratioAtLeast
+	ratioAtMost
+	oursAtMost
+)
+
+func (f floor) String() string {
+	switch f.kind {
+	case ratioAtLeast:
+		return fmt.Sprintf(">= %.2fx", f.limit)
+	case ratioAtMost:
+		return fmt.Sprintf("<= %.2fx", f.limit)
+	case oursAtMost:
+		return fmt.Sprintf("<= %g", f.limit)
+	}
+	return ""
+}
+
+func (f floor) needsRatio() bool {
+	return f.kind == ratioAtLeast || f.kind == ratioAtMost
+}
+
+// reached reports whether ours, and its ratio to theirs, are good enough.
+func (f floor) reached(ours, ratio float64) bool {
+	switch f.kind {
+	case ratioAtLeast:
+		return ratio >= f.limit
+	case ratioAtMost:
+		return ratio <= f.limit
+	case oursAtMost:
+		return ours <= f.limit
+	}
+	return true
+}
+
+// Figures that many scenarios have.
+const (
+	rate      = "rate"
+	cpu       = "server CPU"
+	clientCPU = "client CPU"
+	p50       = "p50"
+	p99       = "p99"
+	slowest   = "max"
+)
+
+const cpuUnit = "s/100k"
+
+// requestRows are the rows of a scenario of many requests.
+func requestRows(rateFloor, cpuFloor floor, more ...row) []row {
+	return append([]row{
+		{figure: rate, unit: "/s", floor: rateFloor},
+		{figure: cpu, unit: cpuUnit, digits: 2, floor: cpuFloor},
+		{figure: clientCPU, unit: cpuUnit, digits: 2},
+		{figure: p50, unit: "ms", digits: 2},
+		{figure: p99, unit: "ms", digits: 2},
+	}, more...)
+}
+
+var scenarios = []scenario{
+	{
+		name:  "put",
+		about: "set random keys",
+		rows:  requestRows(floor{ratioAtLeast, 1.1}, floor{ratioAtMost, 1}),
+		run:   runPut,
+	},
+	{
+		name:  "get",
+		about: "get random keys",
+		rows:  requestRows(floor{ratioAtLeast, 1.35}, floor{ratioAtMost, 1 / 1.35}),
+		run:   runGet,
+	},
+	{
+		name:  "qget",
+		about: "get random keys with quorum=true",
+		rows: requestRows(floor{ratioAtLeast, 1.8}, floor{},
+			row{figure: raftGrowth, unit: "entries", floor: floor{oursAtMost, 0}}),
+		run: runQuorumGet,
+	},
+	{
+		name:  "mixed",
+		about: "90% get, 10% set",
+		rows:  requestRows(floor{}, floor{}),
+		run:   runMixed,
+	},
+	{
+		name:  "cas",
+		about: "compare and swap by prevIndex, each connection its own keys",
+		rows:  requestRows(floor{}, floor{}),
+		run:   runSwap,
+	},
+	{
+		name:  "post",
+		about: "in-order keys in one directory",
+		rows:  requestRows(floor{}, floor{}),
+		run:   runPost,
+	},
+	{
+		name:  "put1",
+		about: "set random keys on one connection",
+		rows:  requestRows(floor{}, floor{}),
+		run:   runPutAlone,
+	},
+	{
+		name:  "list",
+		about: "list a directory of 1,000 keys",
+		rows:  requestRows(floor{ratioAtLeast, 1.8}, floor{}),
+		run:   runList,
+	},
+	{
+		name:  "watch",
+		about: "one writer, many recursive stream watchers of one directory",
+		rows: []row{
+			{figure: eventCPU, unit: "us/event", digits: 2, floor: floor{ratioAtMost, 1 / 1.25}},
+			{figure: clientEventCPU, unit: "us/event", digits: 2},
+			{figure: delivered, unit: "events"},
+			{figure: fanoutP50, unit: "ms", digits: 1},
+			{figure: fanoutMax, unit: "ms", digits: 1},
+			{figure: watcherRSS, unit: "KB"},
+		},
+		run: runWatch,
+	},
+	{
+		name:  "idle",
+		about: "a fresh server after 3 s",
+		rows:  []row{{figure: idleRSS, unit: "MB", digits: 1, floor: floor{oursAtMost, 40}}},
+		run:   runIdle,
+	},
+	{
+		name:  "load",
+		about: "fill with many small keys, kill -9, restart, SIGTERM, restart",
+		long:  true,
+		rows: []row{
+			{figure: rate, unit: "/s"},
+			{figure: cpu, unit: cpuUnit, digits: 2},
+			{figure: clientCPU, unit: cpuUnit, digits: 2},
+			{figure: keyRSS, unit: "B/key", floor: floor{ratioAtMost, 1. / 8}},
+			{figure: keyDisk, unit: "B/key"},
+			{figure: restartKilled, unit: "s", digits: 3, floor: floor{ratioAtMost, 1. / 5}},
+			{figure: restartedRSS, unit: "B/key"},
+			{figure: stopTime, unit: "s", digits: 3},
+			{figure: restartClean, unit: "s", digits: 3, floor: floor{ratioAtMost, 1. / 5}},
+		},
+		run: runLoad,
+	},
+	{
+		name:  "pace",
+		about: "set random keys at a fixed pace, latency from the scheduled time",
+		long:  true,
+		rows: []row{
+			{figure: rate, unit: "/s"},
+			{figure: p50, unit: "ms", digits: 2},
+			{figure: p99, unit: "ms", digits: 2, floor: floor{oursAtMost, 10}},
+			{figure: p999, unit: "ms", digits: 2},
+			{figure: slowest, unit: "ms", digits: 2, floor: floor{oursAtMost, 50}},
+			{figure: cpu, unit: cpuUnit, digits: 2},
+			{figure: clientCPU, unit: cpuUnit, digits: 2},
+		},
+		run: runPace,
+	},
+}
+
+// cost is the CPU time that something took.
+type cost struct {
+	server, client time.Duration
+}
+
+// costOf is what f costs the server and us.
+func (s *server) costOf(f func() error) (cost, error) {
+	server, err := s.cpu()
+	if err != nil {
+		return cost{}, err
+	}
+	client, err := ownCPU()
+	if err != nil {
+		return cost{}, err
+	}
+	if err := f(); err != nil {
+		return cost{}, err
+	}
+	serverAfter, err := s.cpu()
+	if err != nil {
+		return cost{}, err
+	}
+	clientAfter, err := ownCPU()
+	return cost{server: serverAfter - server, client: clientAfter - client}, err
+}
+
+// requestFigures are the figures for requestRows and more.
+func requestFigures(o *outcome, c cost) figures {
+	per100k := 100_000 / float64(o.answers)
+	return figures{
+		rate:      float64(o.answers) / o.elapsed.Seconds(),
+		cpu:       c.server.Seconds() * per100k,
+		clientCPU: c.client.Seconds() * per100k,
+		p50:       milliseconds(o.latency.quantile(.50)),
+		p99:       milliseconds(o.latency.quantile(.99)),
+		p999:      milliseconds(o.latency.quantile(.999)),
+		slowest:   milliseconds(o.latency.max),
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return d.Seconds() * 1e3 }

@@ -1,0 +1,168 @@
+package stats
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Log counts what the replicated log does.
+type Log struct {
+	fsync         prometheus.Histogram
+	leaderChanges prometheus.Counter
+	failed        prometheus.Counter
+}
+
+func newLog() *Log {
+	return &Log{
+		fsync: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "etcd_disk_wal_fsync_duration_seconds",
+			Help:    "How long it took to make a batch of log entries durable.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		}),
+		leaderChanges: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "etcd_server_leader_changes_seen_total",
+			Help: "How often this member saw another leader.",
+		}),
+		failed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "etcd_server_proposals_failed_total",
+			Help: "Proposals this member gave up on.",
+		}),
+	}
+}
+
+// Synced notes that a write to the log became durable within d.
+func (l *Log) Synced(d time.Duration) { l.fsync.Observe(d.Seconds()) }
+
+// LeaderChanged notes that the member follows somebody new.
+func (l *Log) LeaderChanged() { l.leaderChanges.Inc() }
+
+// ProposalFailed notes a proposal nobody waits for any more.
+func (l *Log) ProposalFailed() { l.failed.Inc() }
+
+func (l *Log) collectors() []prometheus.Collector {
+	return []prometheus.Collector{l.fsync, l.leaderChanges, l.failed}
+}
+
+// Sources are the numbers that others hold; each is asked when somebody reads
+// /metrics. A nil source leaves its metric out.
+type Sources struct {
+	HasLeader, IsLeader func() bool
+	Committed, Applied  func() uint64 // positions in the log
+	Pending             func() int    // proposals waiting for their result
+	Watchers            func() int    // watches open now
+	ClusterVersion      func() string // such as "3.4"; empty while undecided
+	ServerVersion       string
+	ServerID            string
+}
+
+// sourced shows Sources and the store's counters as metrics.
+type sourced struct {
+	sources Sources
+	store   *Store
+	metrics []sourcedMetric
+}
+
+type sourcedMetric struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	read func() (value float64, labels []string)
+}
+
+func newSourced(s Sources, store *Store) *sourced {
+	c := &sourced{sources: s, store: store}
+	c.flag("etcd_server_has_leader", "1 if this member knows a leader.", s.HasLeader)
+	c.flag("etcd_server_is_leader", "1 if this member leads.", s.IsLeader)
+	c.position("etcd_server_proposals_committed_total", "The newest committed position of the log.", s.Committed)
+	c.position("etcd_server_proposals_applied_total", "The newest position of the log that the tree has applied.", s.Applied)
+	c.level("etcd_server_proposals_pending", "Proposals waiting for their result.", s.Pending)
+	c.level("etcd_debugging_store_watchers", "Watches open now.", s.Watchers)
+	c.label("etcd_server_version", "server_version", "The etcd version this member is compatible with.",
+		func() string { return s.ServerVersion })
+	c.label("etcd_cluster_version", "cluster_version", "The etcd version the cluster is compatible with.", s.ClusterVersion)
+	c.label("etcd_server_id", "server_id", "The member's identity.", func() string { return s.ServerID })
+
+	c.total("etcd_debugging_store_expires_total", "Nodes that reached their end of life.", store.expired.Load)
+	c.total("etcd_debugging_store_watch_requests_total", "Watches asked for.", store.watches.Load)
+	c.action("etcd_debugging_store_reads_total", "Successful reads of the tree.", "get", Get)
+	c.action("etcd_debugging_store_reads_total", "Successful reads of the tree.", "getRecursive", GetRecursive)
+	for _, w := range writes {
+		c.action("etcd_debugging_store_writes_total", "Successful writes to the tree.", w.label, w.op)
+	}
+	return c
+}
+
+func (c *sourced) add(desc *prometheus.Desc, kind prometheus.ValueType, read func() (float64, []string)) {
+	c.metrics = append(c.metrics, sourcedMetric{desc, kind, read})
+}
+
+func (c *sourced) flag(name, help string, read func() bool) {
+	if read == nil {
+		return
+	}
+	c.add(prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue, func() (float64, []string) {
+		if read() {
+			return 1, nil
+		}
+		return 0, nil
+	})
+}
+
+// position is a gauge although its name says total: what it shows jumps
+// forward when a member is sent a snapshot.
+func (c *sourced) position(name, help string, read func() uint64) {
+	if read == nil {
+		return
+	}
+	c.add(prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue,
+		func() (float64, []string) { return float64(read()), nil })
+}
+
+func (c *sourced) level(name, help string, read func() int) {
+	if read == nil {
+		return
+	}
+	c.add(prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue,
+		func() (float64, []string) { return float64(read()), nil })
+}
+
+func (c *sourced) total(name, help string, read func() uint64) {
+	c.add(prometheus.NewDesc(name, help, nil, nil), prometheus.CounterValue,
+		func() (float64, []string) { return float64(read()), nil })
+}
+
+// label is a gauge that is always 1 and tells a text in its label; an empty
+// text leaves it out.
+func (c *sourced) label(name, label, help string, read func() string) {
+	if read == nil {
+		return
+	}
+	c.add(prometheus.NewDesc(name, help, []string{label}, nil), prometheus.GaugeValue, func() (float64, []string) {
+		if text := read(); text != "" {
+			return 1, []string{text}
+		}
+		return 0, nil
+	})
+}
+
+func (c *sourced) action(name, help, action string, o Op) {
+	c.add(prometheus.NewDesc(name, help, []string{"action"}, nil), prometheus.CounterValue,
+		func() (float64, []string) { return float64(c.store.Done(o)), []string{action} })
+}
+
+// Describe implements prometheus.Collector.
+func (c *sourced) Describe(to chan<- *prometheus.Desc) {
+	for _, m := range c.metrics {
+		to <- m.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *sourced) Collect(to chan<- prometheus.Metric) {
+	for _, m := range c.metrics {
+		value, labels := m.read()
+		if metric, err := prometheus.NewConstMetric(m.desc, m.kind, value, labels...); err == nil {
+			to <- metric // else a label without its text: nothing to show yet
+		}
+	}
+}
