@@ -44,18 +44,22 @@ func liftBodyTime(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // as above
 }
 
-// send writes the body of an answer. Each piece must be taken within
-// pieceTime; the deadline of the last one stays until the server sets that of
-// the next request. An error means that the client is gone.
+// send writes the body of an answer. Each piece of a long one must be taken
+// within pieceTime; the deadline of the last stays until the server sets that
+// of the next request. An error means that the client is gone.
 func send(w http.ResponseWriter, body []byte) error {
-	for len(body) > pieceBytes {
-		if err := sendPiece(w, body[:pieceBytes]); err != nil {
+	if len(body) <= pieceBytes {
+		_, err := w.Write(body)
+		return err
+	}
+	for len(body) > 0 {
+		n := min(len(body), pieceBytes)
+		if err := sendPiece(w, body[:n]); err != nil {
 			return err
 		}
-		body = body[pieceBytes:]
+		body = body[n:]
 	}
-	_, err := w.Write(body)
-	return err
+	return nil
 }
 
 func sendPiece(w http.ResponseWriter, piece []byte) error {

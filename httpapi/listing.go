@@ -67,32 +67,34 @@ func (p *page) write(b []byte) ([]byte, error) {
 			break
 		}
 		p.listing.Pause()
-		p.sent = true
-		if err := p.flush(b); err != nil {
-			p.gone = true
+		rest, err := p.flush(b)
+		if err != nil {
 			return b, err
 		}
-		b = b[:0]
+		b = b[:copy(b, rest)]
 	}
 	if err := p.listing.Err(); err != nil {
 		return b, err
 	}
 	b = append(b, "}\n"...)
-	p.sent = true
-	_ = send(p.w, b) // nobody left to tell
+	if p.sent {
+		_ = sendPiece(p.w, b) // nobody left to tell
+	} else {
+		_ = send(p.w, b)
+	}
 	return b, nil
 }
 
-// flush sends all of b in pieces.
-func (p *page) flush(b []byte) error {
-	for len(b) > 0 {
-		n := min(len(b), pieceBytes)
-		if err := sendPiece(p.w, b[:n]); err != nil {
-			return err
+// flush sends the whole pieces in b and returns the rest.
+func (p *page) flush(b []byte) (rest []byte, err error) {
+	p.sent = true
+	for ; len(b) >= pieceBytes; b = b[pieceBytes:] {
+		if err := sendPiece(p.w, b[:pieceBytes]); err != nil {
+			p.gone = true
+			return nil, err
 		}
-		b = b[n:]
 	}
-	return nil
+	return b, nil
 }
 
 // append appends one item.

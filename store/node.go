@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/bits"
 	"time"
 )
@@ -32,9 +33,13 @@ const Never Expiry = 0
 func (e Expiry) Time() time.Time { return time.Unix(0, int64(e)).UTC() }
 
 // TTL is the time from now to e in whole seconds, rounded up. It is zero or
-// negative once e has passed.
+// negative once e has passed, and never below what 64 bits of nanoseconds
+// can tell (recorded: ttl_02).
 func (e Expiry) TTL(now int64) int64 {
 	left := int64(e) - now
+	if e < 0 && now > 0 && left > 0 {
+		left = math.MinInt64
+	}
 	s := left / int64(time.Second)
 	if left > s*int64(time.Second) {
 		s++

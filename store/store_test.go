@@ -350,3 +350,24 @@ func TestAnEventIsRenderedForAllAtOnce(t *testing.T) {
 		t.Errorf("rendered %d times", calls)
 	}
 }
+
+func TestTTLRoundsUpAndNeverWraps(t *testing.T) {
+	now := epoch.UnixNano()
+	for _, tt := range []struct {
+		expiry Expiry
+		want   int64
+	}{
+		{Expiry(now), 0},
+		{Expiry(now + 1), 1},
+		{Expiry(now + 1e9), 1},
+		{Expiry(now + 1e9 + 1), 2},
+		{Expiry(now - 1), 0},
+		{Expiry(now - 1e9), -1},
+		{Expiry(now - 1e9 - 1), -1},
+		{-7_650_000_000e9, -9223372036},
+	} {
+		if got := tt.expiry.TTL(now); got != tt.want {
+			t.Errorf("TTL of %v = %d, want %d", tt.expiry.Time(), got, tt.want)
+		}
+	}
+}

@@ -11,6 +11,10 @@ import (
 	"text/tabwriter"
 )
 
+// disturbed is how many cores may be busy with something else in a measurement
+// before we warn: the kernel writes to disk for the servers.
+const disturbed = 0.5
+
 // report is all that was measured.
 type report struct {
 	machine  machine
@@ -39,6 +43,9 @@ func (e *entry) summary(s scenario) string {
 		}
 		fmt.Fprintf(&b, "%s %.*f %s", r.figure, r.digits, e.Figures[r.figure], r.unit)
 	}
+	if busy := e.Figures[others]; busy >= disturbed {
+		fmt.Fprintf(&b, " (%.1f cores busy with others)", busy)
+	}
 	return b.String()
 }
 
@@ -66,6 +73,9 @@ func (r *report) print(w io.Writer, scenarios []scenario) (good bool) {
 	}
 	_ = t.Flush() // as Fprint: whoever closed stdout does not want it
 
+	if most := r.mostOthers(); most >= disturbed {
+		fmt.Fprintf(w, "\nCAUTION: up to %.1f cores were busy with something else; the figures are not to be trusted.\n", most)
+	}
 	for _, e := range r.entries {
 		if e.Error != "" {
 			good = false
@@ -101,9 +111,11 @@ func (r *report) printRow(w io.Writer, s scenario, row row) (good bool) {
 	good = true
 	switch {
 	case row.floor.kind == noFloor:
+	case r.failed(s.name):
+		verdict, good = "FAIL", false
 	case !haveOurs || row.floor.needsRatio() && math.IsNaN(ratio):
 		verdict = "-"
-	case r.failed(s.name) || !row.floor.reached(ours, ratio):
+	case !row.floor.reached(ours, ratio):
 		verdict, good = "FAIL", false
 	default:
 		verdict = "PASS"
@@ -123,6 +135,13 @@ func (r *report) figures(scenario, server, figure string) (all []float64) {
 		}
 	}
 	return all
+}
+
+func (r *report) mostOthers() (most float64) {
+	for _, e := range r.entries {
+		most = max(most, e.Figures[others])
+	}
+	return most
 }
 
 // failed reports whether a round of the scenario failed on either server.

@@ -80,6 +80,9 @@ const (
 	p50       = "p50"
 	p99       = "p99"
 	slowest   = "max"
+
+	// others tells whether the machine was ours. It is a note, not a row.
+	others = "cores busy with others"
 )
 
 const cpuUnit = "s/100k"
@@ -201,27 +204,44 @@ var scenarios = []scenario{
 // cost is the CPU time that something took.
 type cost struct {
 	server, client time.Duration
+	others         float64 // cores that were busy with something else meanwhile
 }
 
 // costOf is what f costs the server and us.
 func (s *server) costOf(f func() error) (cost, error) {
-	server, err := s.cpu()
+	before, err := s.spent()
 	if err != nil {
 		return cost{}, err
 	}
-	client, err := ownCPU()
-	if err != nil {
-		return cost{}, err
-	}
+	began := time.Now()
 	if err := f(); err != nil {
 		return cost{}, err
 	}
-	serverAfter, err := s.cpu()
+	elapsed := time.Since(began)
+	after, err := s.spent()
 	if err != nil {
 		return cost{}, err
 	}
-	clientAfter, err := ownCPU()
-	return cost{server: serverAfter - server, client: clientAfter - client}, err
+	c := cost{server: after.server - before.server, client: after.client - before.client}
+	others := after.machine - before.machine - c.server - c.client
+	c.others = max(others.Seconds()/elapsed.Seconds(), 0)
+	return c, nil
+}
+
+// spent is the CPU time used so far.
+type spent struct {
+	server, client, machine time.Duration
+}
+
+func (s *server) spent() (t spent, err error) {
+	if t.server, err = s.cpu(); err != nil {
+		return t, err
+	}
+	if t.client, err = ownCPU(); err != nil {
+		return t, err
+	}
+	t.machine, err = machineCPU()
+	return t, err
 }
 
 // requestFigures are the figures for requestRows and more.
@@ -235,6 +255,7 @@ func requestFigures(o *outcome, c cost) figures {
 		p99:       milliseconds(o.latency.quantile(.99)),
 		p999:      milliseconds(o.latency.quantile(.999)),
 		slowest:   milliseconds(o.latency.max),
+		others:    c.others,
 	}
 }
 

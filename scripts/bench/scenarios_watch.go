@@ -96,6 +96,7 @@ func runWatch(ctx context.Context, b *bench, s *server) (figures, error) {
 		delivered:      events,
 		fanoutP50:      milliseconds(took.quantile(.50)),
 		fanoutMax:      milliseconds(took.max),
+		others:         spent.others,
 		watcherRSS:     float64(after-before) / 1024 / float64(b.watchers),
 	}, nil
 }

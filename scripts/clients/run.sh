@@ -11,8 +11,13 @@ server=${1:-bin/keytree}
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 pid=
+client_pid=
 
 cleanup() {
+	if [ -n "$client_pid" ]; then
+		kill "$client_pid" 2>/dev/null
+		wait "$client_pid" 2>/dev/null
+	fi
 	if [ -n "$pid" ]; then
 		kill "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
@@ -38,7 +43,8 @@ PYTHON
 )
 url=http://127.0.0.1:$client
 flags=()
-if "$server" --version 2>&1 | grep -q 'etcd Version'; then
+version=$("$server" --version 2>&1)
+if [[ $version == *'etcd Version'* && ${version,,} != *keytree* ]]; then
 	flags+=(--enable-v2=true)
 fi
 "$server" --name node1 --data-dir "$work/data" \
@@ -57,9 +63,17 @@ until curl -sf --max-time 1 "$url/v2/keys" >/dev/null && ! curl -s --max-time 1 
 	sleep 0.05
 done
 
+# A trap waits for what runs in the foreground, so nothing does.
+run() {
+	"$@" &
+	client_pid=$!
+	wait "$client_pid"
+}
+
 status=0
-"$here/day.sh" "$url" || status=1
-/usr/bin/python3 "$here/day.py" "$url" || status=1
+run "$here/day.sh" "$url" || status=1
+run /usr/bin/python3 "$here/day.py" "$url" || status=1
+client_pid=
 if ! kill -0 "$pid" 2>/dev/null; then
 	echo "$server has ended:" >&2
 	tail -n 20 "$work/log" >&2

@@ -209,7 +209,7 @@ func TestADifferenceFailsTheReport(t *testing.T) {
 	same := &pair{etcd: serve("5"), keytree: serve("5")}
 	other := &pair{etcd: serve("5"), keytree: serve("6")}
 	var out strings.Builder
-	r := newReport(&out, departures())
+	r := newReport(&out, departures(), func() bool { return false })
 	if !r.note(kindOp, "here", "again", same.do(t.Context(), get("/v2/keys"))) || !r.summary() {
 		t.Errorf("equal answers fail:\n%s", out.String())
 	}

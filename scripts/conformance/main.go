@@ -84,7 +84,7 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r := newReport(os.Stdout, departures())
+	r := newReport(os.Stdout, departures(), func() bool { return ctx.Err() != nil })
 	r.print("seed %d\n", o.seed)
 	work(ctx, b, o.parallel, tasks, r)
 	if ctx.Err() != nil {

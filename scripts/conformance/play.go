@@ -151,11 +151,11 @@ func (p *player) collect(ctx context.Context, spec watchSpec, w *watching) error
 		// etcd falls silent after an event from the past.
 		w.until(ctx, lastEvent, func(f *feed) bool { lines, _, _ := f.state(); return len(lines) > 0 })
 		w.settle(ctx, silentEvent)
+		if w.etcd.reached(last) { // not silent: nothing had happened in the past
+			w.until(ctx, lastEvent, func(f *feed) bool { return f.reached(last) })
+		}
 	default:
-		w.until(ctx, lastEvent, func(f *feed) bool {
-			lines, _, _ := f.state()
-			return len(lines) > 0 && modifiedIndex(lines[len(lines)-1]) >= last
-		})
+		w.until(ctx, lastEvent, func(f *feed) bool { return f.reached(last) })
 		if spec.stream {
 			// A second copy of the last event is on its way, or not at all.
 			w.settle(ctx, silentEvent)
@@ -197,6 +197,12 @@ func (p *player) mark(ctx context.Context, spec watchSpec) (uint64, error) {
 			return p.index, nil
 		}
 	}
+}
+
+// reached reports whether the feed has brought an event of index i or later.
+func (f *feed) reached(i uint64) bool {
+	lines, _, _ := f.state()
+	return len(lines) > 0 && modifiedIndex(lines[len(lines)-1]) >= i
 }
 
 func modifiedIndex(event string) uint64 {

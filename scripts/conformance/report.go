@@ -24,7 +24,8 @@ const mostPrinted = 20
 // A report counts what was compared and collects what differs. It may be
 // used by several goroutines.
 type report struct {
-	table []departure
+	table   []departure
+	stopped func() bool // once true, nothing more is believed
 
 	mu struct { // everything inside is guarded
 		sync.Mutex
@@ -37,8 +38,8 @@ type report struct {
 	}
 }
 
-func newReport(out io.Writer, table []departure) *report {
-	r := &report{table: table}
+func newReport(out io.Writer, table []departure, stopped func() bool) *report {
+	r := &report{table: table, stopped: stopped}
 	r.mu.out = out
 	r.mu.statuses = make(map[int]int)
 	r.mu.expected = make(map[string]int)
@@ -56,6 +57,9 @@ func (r *report) note(k kind, where, replay string, x exchange) bool {
 func (r *report) add(k kind, where, replay string, x exchange, ds []difference) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.stopped() {
+		return true
+	}
 	r.mu.counts[k]++
 	if k == kindOp && x.etcd.Answer != nil {
 		r.mu.statuses[x.etcd.Status]++

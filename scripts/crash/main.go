@@ -13,7 +13,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -228,8 +227,6 @@ func (t *trial) live(ctx context.Context) error {
 // verify looks at the server after a start: the tree as it is, then a mark
 // that both followers must see, then everything against everything.
 func (t *trial) verify(ctx context.Context, starts int) error {
-	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
-	defer stop()
 	floor := t.record.highest()
 	t.history.lives = append(t.history.lives, life{floor, starts})
 	snap, err := t.snapshot(ctx)
@@ -241,34 +238,49 @@ func (t *trial) verify(ctx context.Context, starts int) error {
 	for _, w := range t.writers {
 		w.learn(snap)
 	}
-	err = t.marker.write(ctx, op{action: "set", key: markKey, value: t.marker.value(), must: true}, "PUT", url.Values{})
+	err = t.marker.write(ctx, op{action: "set", key: markKey, value: t.marker.value(), must: true}, "PUT", nil)
 	t.marker.conn.Close()
 	if err != nil {
 		return fmt.Errorf("write after a restart: %w", err)
 	}
+	faults := t.faults(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	errs := []error{fmt.Errorf("%d faults after %d kills", len(faults), t.kills)}
+	for _, f := range faults {
+		errs = append(errs, errors.New(f))
+	}
+	return errors.Join(errs...)
+}
+
+// faults waits for both followers and returns all that is wrong so far.
+// Nobody writes meanwhile.
+func (t *trial) faults(ctx context.Context) []string {
+	reaching, stop := context.WithTimeout(ctx, 10*time.Second)
+	defer stop()
+	var faults []string
 	for _, f := range []*follower{t.poll, t.stream} {
-		if err := f.reach(ctx, t.record.highest()); err != nil {
-			return err
+		if err := f.reach(reaching, t.record.highest()); err != nil {
+			faults = append(faults, err.Error())
 		}
 	}
-	t.history.ops = t.record.ops // nobody writes now
+	t.history.ops = t.record.ops
 	t.history.sequences = []sequence{t.poll.sequence(), t.stream.sequence()}
-	faults := append(t.history.check(), t.record.faults...)
+	faults = append(faults, t.history.check()...)
 	if n := t.stream.silences(); n > 0 && !t.isEtcd {
 		faults = append(faults, fmt.Sprintf("%d streams fell silent", n))
 	}
-	if len(faults) > 0 {
-		errs := []error{fmt.Errorf("%d faults after %d kills", len(faults), t.kills)}
-		for _, f := range faults {
-			errs = append(errs, errors.New(f))
-		}
-		return errors.Join(errs...)
-	}
-	return nil
+	return append(faults, t.record.faults...)
 }
 
 // snapshot reads the whole tree.
 func (t *trial) snapshot(ctx context.Context) (snapshot, error) {
+	ctx, stop := context.WithTimeout(ctx, answerTime)
+	defer stop()
 	conn := process.NewConn(t.addr)
 	defer conn.Close()
 	a, err := conn.Do(ctx, process.Request{Method: "GET", Target: "/v2/keys?recursive=true"})

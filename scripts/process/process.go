@@ -151,13 +151,13 @@ func (s *Server) Ended() bool {
 func (s *Server) Output() string { return s.out.String() }
 
 // V2Flags returns the flags a binary needs to serve the v2 API: etcd 3.4 has
-// it off by default.
+// it off by default. There are none for a server that is not etcd.
 func V2Flags(ctx context.Context, binary string) ([]string, error) {
 	out, err := exec.CommandContext(ctx, binary, "--version").CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("%s --version: %w", binary, err)
 	}
-	if bytes.Contains(out, []byte("etcd Version")) {
+	if bytes.Contains(out, []byte("etcd Version")) && !bytes.Contains(bytes.ToLower(out), []byte("keytree")) {
 		return []string{"--enable-v2=true"}, nil
 	}
 	return nil, nil
