@@ -81,19 +81,25 @@ func runMember(ctx context.Context, c *config, logger *slog.Logger, level *slog.
 // under way, last the log that those needed.
 func runTogether(ctx context.Context, r *replica.Replica, server *http.Server, clients []listener, stopping chan struct{}) error {
 	ended := make(chan error, len(clients)+1)
-	for _, l := range clients {
-		go func() { ended <- serve(server, l) }()
-	}
 	replicaCtx, stopReplica := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopReplica()
 	go func() { ended <- r.Run(replicaCtx) }()
+	running := 1
 
 	var failure error
-	running := len(clients) + 1
-	select {
-	case <-ctx.Done():
-	case failure = <-ended:
-		running--
+	replayed := r.Replayed()
+	for failure == nil && running > 0 && ctx.Err() == nil {
+		select {
+		case <-replayed:
+			replayed = nil
+			for _, l := range clients {
+				running++
+				go func() { ended <- serve(server, l) }()
+			}
+		case <-ctx.Done():
+		case failure = <-ended:
+			running--
+		}
 	}
 	close(stopping)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)

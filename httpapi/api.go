@@ -67,7 +67,7 @@ type Config struct {
 	LogLevel *slog.LevelVar // moved by /config/local/log
 
 	Version        string          // of Keytree itself
-	RequestTimeout time.Duration   // of whatever is no watch; default 7 s
+	RequestTimeout time.Duration   // of writes and quorum reads; default 7 s; negative: the Keyspace sees to it
 	Stopping       <-chan struct{} // when closed, open watches are cut
 	EnablePprof    bool
 }
@@ -143,8 +143,8 @@ func (a *API) routes() chi.Router {
 }
 
 // keysPrefix begins the path of every key. It is recognised before the router
-// is asked: routing by prefix costs nothing, by chi 0.5 us and four
-// allocations (BenchmarkGet against BenchmarkGetThroughRouter).
+// is asked: that costs nothing, while chi adds 2 us and ten allocations to the
+// 0.5 us of a read (BenchmarkGet, BenchmarkGetThroughRouter).
 const keysPrefix = "/v2/keys"
 
 // ServeHTTP answers one request. All routing is on the decoded path, and only

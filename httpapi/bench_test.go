@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"keytree/store"
 )
@@ -23,6 +24,9 @@ func (s *sink) Header() http.Header         { return s.header }
 func (s *sink) WriteHeader(int)             {}
 func (s *sink) Flush()                      {}
 func (s *sink) Write(b []byte) (int, error) { s.written += len(b); return len(b), nil }
+
+func (s *sink) SetReadDeadline(time.Time) error  { return nil }
+func (s *sink) SetWriteDeadline(time.Time) error { return nil }
 
 // reset makes s as good as new.
 func (s *sink) reset() { clear(s.header); s.written = 0 }

@@ -17,7 +17,7 @@ import (
 )
 
 // exchange is one line of a recording: a request and what etcd 3.4.23
-// answered. The fields are described in docs/compatibility.md.
+// answered. testdata/golden/README.md describes the fields.
 type exchange struct {
 	Method   string            `json:"method"`
 	Path     string            `json:"path"`
@@ -107,6 +107,18 @@ func TestGolden(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Every departure points at a line that was recorded.
+func TestDeparturesAreRecorded(t *testing.T) {
+	for _, d := range departures {
+		lines := readGolden(t, filepath.Join("testdata/golden", d.scenario+".jsonl"))
+		for _, n := range d.lines {
+			if n < 1 || n > len(lines) {
+				t.Errorf("%s has no line %d, where %s", d.scenario, n, d.why)
+			}
+		}
 	}
 }
 

@@ -95,14 +95,22 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, q *keyRequest) error 
 }
 
 func (a *API) barrier(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, a.RequestTimeout)
+	ctx, cancel := a.within(ctx)
 	defer cancel()
 	return a.Keyspace.Barrier(ctx)
 }
 
+// within limits ctx to the time a request may take.
+func (a *API) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if a.RequestTimeout < 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, a.RequestTimeout)
+}
+
 // write answers a PUT, POST or DELETE.
 func (a *API) write(w http.ResponseWriter, r *http.Request, q *keyRequest) error {
-	ctx, cancel := context.WithTimeout(r.Context(), a.RequestTimeout)
+	ctx, cancel := a.within(r.Context())
 	defer cancel()
 	done, err := a.Keyspace.Do(ctx, q.command(r.Method))
 	if err == nil {

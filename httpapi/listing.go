@@ -25,8 +25,8 @@ func (a *API) list(w http.ResponseWriter, r *http.Request, q *keyRequest) error 
 	body := getBuffer()
 	defer putBuffer(body)
 	*body, err = p.write((*body)[:0])
-	if closed := l.Close(); err == nil {
-		err = closed
+	if closed := l.Close(); closed != nil && err == nil {
+		a.Logger.Error("closing a listing failed", "path", r.URL.Path, "error", closed) // the answer is out and whole
 	}
 	switch {
 	case err == nil:

@@ -89,7 +89,7 @@ func TestAListingIsTheSameInPieces(t *testing.T) {
 	for _, size := range []int{0, 40, 4000, 400_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			told(t, func(t *testing.T, b *bench) {
-				b.plant(max(3, min(2000, 8_000_000/(size+1))), size)
+				b.plant(max(3, min(2000, 4_000_000/(size+1))), size)
 				for _, target := range []string{"/t", "/", "/t/00", "/t/empty", "/t/empty2", "/t/00/_hidden0"} {
 					for _, recursive := range []bool{false, true} {
 						want := b.simple(store.ParsePath(store.Keys, target), recursive)

@@ -54,7 +54,10 @@ const pointDeletes = 100
 
 // run returns when the queue is closed and done, or the disk fails.
 func (a *appender) run() error {
-	a.batch = a.disk.db.NewBatch()
+	var err error
+	if a.batch, err = a.disk.newBatch(); err != nil {
+		return err
+	}
 	defer func() { _ = a.batch.Close() }() // nothing is in it
 	var jobs []*appendJob
 	for {
@@ -184,7 +187,7 @@ func (a *appender) takeSnapshot(job *appendJob, h hardState) error {
 // commit writes the batch. The hard state goes along if anything does, and
 // makes sure that a sync has something to sync.
 func (a *appender) commit(sync, force bool) error {
-	if a.batch.Empty() && !(force && (a.dirty || sync)) {
+	if a.batch.Count() == 0 && !(force && (a.dirty || sync)) {
 		return nil
 	}
 	if a.dirty || sync {

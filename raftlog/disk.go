@@ -45,6 +45,9 @@ type disk struct {
 	fs   vfs.FS
 	dir  string
 	done func() // releases what was made for this disk alone
+
+	// The writer's, counted from the start of the process.
+	commits, synced uint64
 }
 
 func openDisk(c Config) (*disk, error) {
@@ -283,8 +286,24 @@ func putEntry(b *pebble.Batch, e *raftpb.Entry) error {
 	return op.Finish()
 }
 
+// newBatch starts a batch. Only one is in use at a time.
+func (d *disk) newBatch() (*pebble.Batch, error) {
+	b := d.db.NewBatch()
+	return b, d.stamp(b)
+}
+
+// stamp begins a batch with what scanForDamage looks for.
+func (d *disk) stamp(b *pebble.Batch) error {
+	var buf [batchStamp]byte
+	if err := b.LogData(appendBatchStamp(buf[:0], d.commits+1, d.synced), nil); err != nil {
+		return fmt.Errorf("stamp a batch: %w", err)
+	}
+	return nil
+}
+
 // commit writes b and leaves it empty for the next.
 func (d *disk) commit(b *pebble.Batch, sync bool) error {
+	d.commits++
 	err := b.Commit(&pebble.WriteOptions{Sync: sync})
 	if err == nil {
 		err = d.log.failure()
@@ -292,6 +311,9 @@ func (d *disk) commit(b *pebble.Batch, sync bool) error {
 	if err != nil {
 		return fmt.Errorf("write to the log: %w", err)
 	}
+	if sync {
+		d.synced = d.commits
+	}
 	b.Reset()
-	return nil
+	return d.stamp(b)
 }

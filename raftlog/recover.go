@@ -55,8 +55,9 @@ func writeFirst(c Config, p place) error {
 	if err != nil {
 		return err
 	}
-	b := d.db.NewBatch()
+	b, err := d.newBatch()
 	err = errors.Join(
+		err,
 		putIdentity(b, c.ID, p),
 		putHardState(b, hardState{term: p.term, commit: p.position}),
 	)
@@ -125,7 +126,10 @@ func (d *disk) finishRestore(id, cursor uint64, truncated place) (place, error) 
 	if err != nil || !ok {
 		return truncated, err
 	}
-	b := d.db.NewBatch()
+	b, err := d.newBatch()
+	if err != nil {
+		return truncated, err
+	}
 	if cursor == p.position {
 		h, err := d.hardState()
 		if err != nil {

@@ -53,6 +53,7 @@ func (m *machine) Apply(b raftlog.Batch) error {
 		return err
 	}
 	m.waiters.serve(m.ids, results)
+	m.replay(b.Position)
 	clear(m.commands)
 	return nil
 }

@@ -89,6 +89,8 @@ type Replica struct {
 	self, cluster member.ID
 	roster        atomic.Pointer[roster]
 	rosterChanged chan struct{} // receives after the roster was loaded anew; holds one
+	replayed      chan struct{} // closed once the tree is where it was when the member stopped
+	replayTo      uint64        // that position; the apply loop's after Open
 	ready         chan struct{} // closed once the member has published itself
 	stopped       chan struct{} // closed when Run has ended
 }
@@ -103,6 +105,7 @@ func Open(c Config) (*Replica, error) {
 		fs:            c.FS,
 		cache:         pebble.NewCache(c.CacheBytes),
 		rosterChanged: make(chan struct{}, 1),
+		replayed:      make(chan struct{}),
 		ready:         make(chan struct{}),
 		stopped:       make(chan struct{}),
 	}
@@ -142,7 +145,21 @@ func (r *Replica) open() error {
 		return err
 	}
 	r.announce(founding)
+	s := r.log.Status()
+	r.replayTo = s.Commit
+	if len(r.Members()) == 1 {
+		r.replayTo = s.LastPosition // all of a lone member's log gets committed
+	}
+	r.replay(s.Applied)
 	return nil
+}
+
+// replay notes that the tree has come to position.
+func (r *Replica) replay(position uint64) {
+	if r.replayTo != 0 && position >= r.replayTo {
+		r.replayTo = 0
+		close(r.replayed)
+	}
 }
 
 // newCounters makes the member's counters. A founder has made the nodes of
@@ -225,6 +242,11 @@ func (r *Replica) Run(ctx context.Context) error {
 	wg.Go(func() { r.publishUntilDone(ctx) })
 	return r.log.Run(ctx)
 }
+
+// Replayed is closed once the tree has applied again what it had applied when
+// the member stopped: before, reads could show an older tree than clients
+// have seen. It needs no leader.
+func (r *Replica) Replayed() <-chan struct{} { return r.replayed }
 
 // Ready is closed once the member has published itself and the cluster's
 // version is decided.

@@ -161,6 +161,11 @@ func (p *player) collect(ctx context.Context, spec watchSpec, w *watching) error
 			w.settle(ctx, silentEvent)
 		}
 	}
+	// An answer that ends by itself does so right after its only line.
+	w.until(ctx, lastEvent, func(f *feed) bool {
+		lines, _, _ := f.state()
+		return len(lines) == 0 || spec.stream && f.head.Status == 200
+	})
 	x := w.close()
 	p.report.note(kindOp, fmt.Sprintf("%s operation %d, watch", p.where, p.ops), p.replay, x)
 	return nil

@@ -69,6 +69,7 @@ type sequence struct {
 type snapshot struct {
 	index uint64 // X-Etcd-Index
 	floor uint64 // the highest index acknowledged before
+	later string // for an index below floor, what became of it
 	nodes map[string]node
 }
 
@@ -250,7 +251,7 @@ func checkTree(events []event, snapshots []snapshot) []string {
 	tree := make(map[string]node)
 	for _, s := range snapshots {
 		if s.index < s.floor {
-			faults = append(faults, fmt.Sprintf("X-Etcd-Index went back to %d after %d had been acknowledged", s.index, s.floor))
+			faults = append(faults, fmt.Sprintf("X-Etcd-Index went back to %d after %d had been acknowledged%s", s.index, s.floor, s.later))
 		}
 	}
 	for _, e := range events {

@@ -234,6 +234,9 @@ func (t *trial) verify(ctx context.Context, starts int) error {
 		return err
 	}
 	snap.floor = floor
+	if snap.index < floor {
+		snap.later = t.catchUp(ctx, floor)
+	}
 	t.history.snapshots = append(t.history.snapshots, snap)
 	for _, w := range t.writers {
 		w.learn(snap)
@@ -255,6 +258,21 @@ func (t *trial) verify(ctx context.Context, starts int) error {
 		errs = append(errs, errors.New(f))
 	}
 	return errors.Join(errs...)
+}
+
+// catchUp tells a server that answers too early from one that has lost
+// something: it looks whether the index comes to floor after all.
+func (t *trial) catchUp(ctx context.Context, floor uint64) string {
+	began := time.Now()
+	ctx, stop := context.WithTimeout(ctx, 3*time.Second)
+	defer stop()
+	for ctx.Err() == nil {
+		if s, err := t.snapshot(ctx); err == nil && s.index >= floor {
+			return fmt.Sprintf(", and came to %d after %v: the server answered before it had read its log", s.index, time.Since(began).Round(time.Millisecond))
+		}
+		pause(ctx, time.Millisecond)
+	}
+	return ", and stays there: writes are lost"
 }
 
 // faults waits for both followers and returns all that is wrong so far.
