@@ -14,10 +14,13 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
+
+	"keytree/httpapi"
 )
 
-// Version is Keytree's own; compatibleVersion is the etcd whose behaviour it
-// has, and clusterVersion what a cluster of such members agrees on.
+// Version is Keytree's own, clusterVersion what a cluster of such members
+// agrees on.
 const (
 	Version        = "0.1.0"
 	clusterVersion = "3.4.0"
@@ -28,7 +31,9 @@ func main() {
 	if sig != nil && os.Getpid() != 1 {
 		// The shell and the supervisor shall see that it was the signal.
 		signal.Reset(sig)
-		_ = syscall.Kill(os.Getpid(), sig.(syscall.Signal)) // else the code tells
+		if syscall.Kill(os.Getpid(), sig.(syscall.Signal)) == nil {
+			time.Sleep(time.Second) // it arrives at once, unless the parent has it ignored
+		}
 	}
 	os.Exit(code)
 }
@@ -48,7 +53,7 @@ func start(args []string, stdout, stderr io.Writer) (code int, ended os.Signal) 
 		c.printHelp(stdout)
 		return 0, nil
 	case c.version:
-		fmt.Fprintf(stdout, "keytree Version: %s\nCompatible with: the v2 API of etcd 3.4.23\nGo Version: %s\nGo OS/Arch: %s/%s\n",
+		fmt.Fprintf(stdout, "keytree Version: %s\nCompatible with: the v2 API of etcd "+httpapi.Compatible+"\nGo Version: %s\nGo OS/Arch: %s/%s\n",
 			Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return 0, nil
 	}

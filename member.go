@@ -58,7 +58,7 @@ func runMember(ctx context.Context, c *config, logger *slog.Logger, level *slog.
 		Logger:         logger,
 		LogLevel:       level,
 		Version:        Version,
-		RequestTimeout: r.RequestTimeout(),
+		RequestTimeout: -1, // the replica's own
 		Stopping:       stopping,
 		EnablePprof:    c.enablePprof || c.debug,
 	})
@@ -131,6 +131,7 @@ func (c *config) replicaConfig(logger *slog.Logger) replica.Config {
 		Token:         c.token,
 		ClientURLs:    c.advertiseClient,
 		Version:       clusterVersion,
+		Compatible:    httpapi.Compatible,
 		Tick:          c.tick(),
 		Elections:     c.elections(),
 		HistoryLength: int(c.watchHistory),

@@ -245,7 +245,7 @@ func TestAClientThatLeavesEndsItsWatch(t *testing.T) {
 func (b *bench) wantWatchers(want int) {
 	b.t.Helper()
 	synctest.Wait()
-	if got, _ := b.cluster.tree.Watchers(); got != want {
+	if got := b.cluster.stats().Watchers(); got != want {
 		b.t.Errorf("%d watchers, want %d", got, want)
 	}
 }

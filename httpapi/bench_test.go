@@ -44,16 +44,16 @@ func newRequest(b *testing.B, method, target string) *http.Request {
 }
 
 // newBenchAPI is an API over a tree with keys /d/0 to /d/999 of 128 bytes.
-func newBenchAPI(b *testing.B) (*API, *direct) {
+func newBenchAPI(b *testing.B) (*API, *lone) {
 	b.Helper()
-	d := openDirect(b)
+	d := openLone(b)
 	for i := range 1000 {
 		p := store.ParsePath(store.Keys, fmt.Sprintf("/d/%d", i))
-		if _, err := d.apply(store.Command{Op: store.Set, Path: p, Value: strings.Repeat("v", 128)}); err != nil {
+		if _, err := d.Do(b.Context(), store.Command{Op: store.Set, Path: p, Value: strings.Repeat("v", 128)}); err != nil {
 			b.Fatal(err)
 		}
 	}
-	return New(Config{Keyspace: d, Cluster: d, Progress: d, Stats: d.stats}).(*API), d
+	return New(Config{Keyspace: d, Cluster: d, Progress: d, Stats: d.stats()}).(*API), d
 }
 
 func benchmarkRequest(b *testing.B, serve http.HandlerFunc, method, target string) {

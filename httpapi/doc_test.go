@@ -326,7 +326,7 @@ func TestAStreamGoesOn(t *testing.T) {
 			time.Sleep(time.Hour)
 		}
 		synctest.Wait()
-		if n, _ := b.cluster.tree.Watchers(); n != 1 {
+		if n := b.cluster.stats().Watchers(); n != 1 {
 			t.Errorf("%d watchers", n)
 		}
 	})

@@ -22,12 +22,12 @@ func (b *bench) plant(n, size int) {
 			name = fmt.Sprintf("/t/%02d/deep/er/%d", i%7, i)
 		}
 		c := store.Command{Op: store.Set, Path: store.ParsePath(store.Keys, name), Value: strings.Repeat("é<", size/4), Expires: i%17 == 0, TTL: 1e12}
-		if _, err := b.cluster.apply(c); err != nil {
+		if _, err := b.cluster.Do(b.t.Context(), c); err != nil {
 			b.t.Fatal(err)
 		}
 	}
 	for _, dir := range []string{"/t/empty", "/t/empty2/_only/hidden"} {
-		if _, err := b.cluster.apply(store.Command{Op: store.Set, Path: store.ParsePath(store.Keys, dir), Dir: true}); err != nil {
+		if _, err := b.cluster.Do(b.t.Context(), store.Command{Op: store.Set, Path: store.ParsePath(store.Keys, dir), Dir: true}); err != nil {
 			b.t.Fatal(err)
 		}
 	}

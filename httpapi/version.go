@@ -2,9 +2,9 @@ package httpapi
 
 import "net/http"
 
-// compatible is the etcd release whose dialect this is. Clients that compare
+// Compatible is the etcd release whose dialect this is. Clients that compare
 // versions go on working.
-const compatible = "3.4.23"
+const Compatible = "3.4.23"
 
 // version answers /version: etcd's two fields, then Keytree's own.
 func (a *API) version(*http.Request) (reply, error) {
@@ -12,7 +12,7 @@ func (a *API) version(*http.Request) (reply, error) {
 	if cluster == "" {
 		cluster = "not_decided"
 	}
-	b := appendString([]byte(`{"etcdserver":`), compatible)
+	b := appendString([]byte(`{"etcdserver":`), Compatible)
 	b = appendString(append(b, `,"etcdcluster":`...), cluster)
 	b = appendString(append(b, `,"keytree":`...), a.Version)
 	return reply{content: contentJSON, body: append(b, '}')}, nil

@@ -21,7 +21,7 @@ import (
 // bench is a server on an in-memory listener, to be spoken to byte by byte.
 type bench struct {
 	t        testing.TB
-	cluster  *direct
+	cluster  *lone
 	listener *pipeListener
 	stopping chan struct{}
 	log      *bytes.Buffer
@@ -31,14 +31,14 @@ type bench struct {
 // that knows what stands behind the API.
 func newBench(t testing.TB, change ...func(*Config)) *bench {
 	t.Helper()
-	d := openDirect(t)
+	d := openLone(t)
 	b := &bench{t: t, cluster: d, listener: newPipeListener(), stopping: make(chan struct{}), log: &bytes.Buffer{}}
 	metrics := prometheus.NewRegistry()
-	if err := d.stats.Register(metrics); err != nil {
+	if err := d.stats().Register(metrics); err != nil {
 		t.Fatal(err)
 	}
 	config := Config{
-		Keyspace: d, Cluster: d, Progress: d, Stats: d.stats, Metrics: metrics,
+		Keyspace: d, Cluster: d, Progress: d, Stats: d.stats(), Metrics: metrics,
 		Logger:  slog.New(slog.NewTextHandler(&lockedWriter{w: b.log}, nil)),
 		Version: "0.1.0", Stopping: b.stopping,
 	}

@@ -1,8 +1,6 @@
 package raftlog
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
 	"go.etcd.io/raft/v3"
@@ -31,19 +29,13 @@ type core struct {
 	termStart            uint64 // what a leader must commit before it knows the commit position
 
 	reads   reads
-	late    []*raftpb.Message // proposals that raft did not take yet
-	lateLen int               // entries' bytes in late
-	files   []incoming        // snapshots stepped, whose acceptance ready will show
+	late    []late     // proposals that raft did not take yet
+	lateLen int        // entries' bytes in late
+	files   []incoming // snapshots stepped, whose acceptance ready will show
 
 	// Scratch of propose: a leader's raft copies entries.
 	slab []raftpb.Entry
 	list []*raftpb.Entry
-}
-
-// A proposal waits for raft to take it.
-type proposal struct {
-	ctx context.Context
-	buf []byte
 }
 
 // An incoming message; file is set for a snapshot and holds its body.
@@ -65,7 +57,7 @@ type work struct {
 
 const (
 	maxMessage = 1 << 20   // bytes of entries in a message, if it is more than one
-	maxLate    = 64 << 20  // bytes of proposals held back for other members
+	maxLate    = 64 << 20  // bytes of proposals held back, other than this member's queue
 	maxApply   = 16 << 20  // bytes being applied
 	maxFlight  = 64 << 20  // bytes on their way to a follower
 	maxPending = 256 << 20 // bytes in the log that are not committed
@@ -131,73 +123,17 @@ func (c *core) campaignIfAlone() {
 func (c *core) tick() {
 	c.raw.Tick()
 	c.campaignIfAlone()
+	c.ageLate()
 	c.retryLate()
 	c.retryRead()
 	c.storage.snapshots.tick(c.electionTicks)
-}
-
-// propose gives proposals to raft and returns those it does not take now.
-func (c *core) propose(list []proposal) []proposal {
-	for len(list) > 0 {
-		n, size := 0, 0
-		for n < len(list) && (n == 0 || size+len(list[n].buf) <= maxMessage) {
-			size += len(list[n].buf)
-			n++
-		}
-		err := c.raw.Step(c.proposeMessage(list[:n]))
-		for i := range min(n, len(c.slab)) {
-			c.slab[i].Data = nil
-		}
-		if err != nil {
-			return list
-		}
-		list = list[n:]
-	}
-	return nil
-}
-
-func (c *core) proposeMessage(list []proposal) *raftpb.Message {
-	m := &raftpb.Message{Type: raftpb.MsgProp.Enum(), From: new(c.id)}
-	if !c.leadsNow() {
-		slab := make([]raftpb.Entry, len(list))
-		for i := range list {
-			slab[i].Data = list[i].buf
-			m.Entries = append(m.Entries, &slab[i])
-		}
-		return m
-	}
-	stamp := c.stamp()
-	if len(c.list) < len(list) {
-		c.slab = make([]raftpb.Entry, 2*len(list))
-		c.list = c.list[:0]
-		for i := range c.slab {
-			c.list = append(c.list, &c.slab[i])
-		}
-	}
-	for i := range list {
-		setStamp(list[i].buf, stamp)
-		c.slab[i].Data = list[i].buf
-	}
-	m.Entries = c.list[:len(list):len(list)]
-	return m
-}
-
-// stamp is the stamp of entries that enter this leader's log now.
-func (c *core) stamp() int64 {
-	c.lastStamp = max(c.lastStamp, c.clock.at(c.mono))
-	return c.lastStamp
-}
-
-// proposeChange gives a membership change to raft, now or later.
-func (c *core) proposeChange(e *raftpb.Entry) {
-	c.stepProposal(&raftpb.Message{Type: raftpb.MsgProp.Enum(), From: new(c.id), Entries: []*raftpb.Entry{e}})
 }
 
 // step takes a message of another member.
 func (c *core) step(in incoming) {
 	switch in.m.GetType() {
 	case raftpb.MsgProp:
-		c.stepProposal(in.m)
+		c.stepProposal(late{m: in.m})
 	case raftpb.MsgHeartbeat:
 		_ = c.raw.Step(in.m) // an error is a message of no use
 		if b := c.raw.BasicStatus(); b.Lead == in.m.GetFrom() && b.GetTerm() == in.m.GetTerm() && in.m.RejectHint != nil {
@@ -208,73 +144,6 @@ func (c *core) step(in incoming) {
 		_ = c.raw.Step(in.m)
 	default:
 		_ = c.raw.Step(in.m)
-	}
-}
-
-// stepProposal steps proposals that are not in this member's queue. raft drops
-// them while leadership is being handed over, and quietly replaces a change by
-// nothing while another is under way; they are kept and tried again.
-func (c *core) stepProposal(m *raftpb.Message) {
-	kept := append([]*raftpb.Entry(nil), m.GetEntries()...)
-	if len(kept) == 0 {
-		return
-	}
-	if c.leadsNow() {
-		stamp := c.stamp()
-		for _, e := range kept {
-			if isChange(e) && c.applied < max(c.changeAt, c.termStart) {
-				c.keep(kept)
-				return
-			}
-			if err := restamp(e, stamp); err != nil {
-				return // not from a member of this cluster
-			}
-		}
-	}
-	if err := c.raw.Step(m); errors.Is(err, raft.ErrProposalDropped) {
-		c.keep(kept)
-		return
-	}
-	for i, e := range m.GetEntries() {
-		if e != kept[i] {
-			c.keep(kept[i : i+1])
-		}
-	}
-}
-
-func restamp(e *raftpb.Entry, stamp int64) error {
-	if isChange(e) {
-		return stampChange(e, stamp)
-	}
-	if _, err := openEnvelope(e.GetData()); err != nil {
-		return err
-	}
-	setStamp(e.Data, stamp)
-	return nil
-}
-
-// keep holds proposals back for retryLate. Too many are dropped, as a network
-// would drop them.
-func (c *core) keep(entries []*raftpb.Entry) {
-	size := 0
-	for _, e := range entries {
-		size += int(entrySize(e))
-	}
-	if c.lateLen+size > maxLate {
-		return
-	}
-	c.lateLen += size
-	c.late = append(c.late, &raftpb.Message{Type: raftpb.MsgProp.Enum(), From: new(c.id), Entries: entries})
-}
-
-func (c *core) retryLate() {
-	if len(c.late) == 0 || c.leader == 0 {
-		return
-	}
-	late := c.late
-	c.late, c.lateLen = nil, 0
-	for _, m := range late {
-		c.stepProposal(m)
 	}
 }
 

@@ -123,13 +123,14 @@ func (l *Log) Propose(ctx context.Context, id uint64, buf []byte) error {
 
 // ProposeChange offers a membership change to the cluster. It returns when it
 // is queued; what becomes of it is seen in Machine.Apply, by its context. A
-// change waits for the one before it. Like a proposal, it may be lost.
-func (l *Log) ProposeChange(_ context.Context, cc raftpb.ConfChangeI) error {
+// change waits for the one before it, but not after ctx has ended. Like a
+// proposal, it may be lost.
+func (l *Log) ProposeChange(ctx context.Context, cc raftpb.ConfChangeI) error {
 	e, err := sealChange(cc)
 	if err != nil {
 		return err
 	}
-	return l.box.ask(func(c *core) { c.proposeChange(e) })
+	return l.box.ask(func(c *core) { c.proposeChange(ctx, e) })
 }
 
 // Barrier returns when this member's machine has applied all that was committed
@@ -144,6 +145,8 @@ func (l *Log) Barrier(ctx context.Context) error {
 		return b.err
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-l.ended:
+		return ErrStopped
 	}
 }
 

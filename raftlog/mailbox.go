@@ -96,6 +96,9 @@ func newMailbox(maxBytes int64) *mailbox {
 // propose puts a proposal in, waiting for room until ctx ends.
 func (b *mailbox) propose(ctx context.Context, buf []byte) error {
 	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		room, err := b.tryPropose(ctx, buf)
 		if room == nil {
 			return err

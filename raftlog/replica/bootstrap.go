@@ -97,23 +97,28 @@ const firstTerm = 1
 // could be somebody else's.
 func (r *Replica) removeRuins() error {
 	for _, dir := range []string{r.treeDir(), r.logDir()} {
-		names, err := r.fs.List(dir)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			if !engineFile.MatchString(name) {
-				return fmt.Errorf("%s holds %q, which is not keytree's: choose another directory", dir, name)
-			}
-		}
-		if err := r.fs.RemoveAll(dir); err != nil {
+		if err := r.checkRuin(dir); err != nil {
 			return err
 		}
 	}
-	return nil
+	return errors.Join(r.fs.RemoveAll(r.treeDir()), r.fs.RemoveAll(r.logDir()))
+}
+
+// checkRuin reports a file in dir that neither tree nor log would have made.
+func (r *Replica) checkRuin(dir string) error {
+	names, err := r.fs.List(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, name := range names {
+		switch {
+		case name == "entries" || name == "incoming":
+			err = errors.Join(err, r.checkRuin(r.fs.PathJoin(dir, name)))
+		case !engineFile.MatchString(name):
+			return fmt.Errorf("%s holds %q, which is not keytree's: choose another directory", dir, name)
+		}
+	}
+	return err
 }
 
 // engineFile are the names of files that tree and log make in their

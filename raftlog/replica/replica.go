@@ -35,6 +35,7 @@ type Config struct {
 	Token      string              // enters the identities made from Founders
 	ClientURLs []string            // published to the cluster at every start
 	Version    string              // the cluster version the first leader sets, such as "3.4.0"
+	Compatible string              // the version of etcd this program behaves like, such as "3.4.23"
 
 	Transport raftlog.Transport
 	Tick      time.Duration // heartbeat interval; default 100 ms
@@ -177,7 +178,7 @@ func (r *Replica) newCounters(founding bool) *stats.Member {
 			Pending:        r.waiters.pending,
 			Watchers:       func() int { n, _ := r.tree.Watchers(); return n },
 			ClusterVersion: func() string { return majorMinor(r.Version()) },
-			ServerVersion:  r.config.Version,
+			ServerVersion:  r.config.Compatible,
 			ServerID:       r.self.String(),
 		},
 	})
@@ -283,9 +284,6 @@ func (r *Replica) Close() error {
 	}
 	return errors.Join(errs...)
 }
-
-// RequestTimeout is how long Do and Barrier wait at most.
-func (r *Replica) RequestTimeout() time.Duration { return r.config.RequestTimeout }
 
 // StatusJSON is the state of the log as one JSON object, for people.
 func (r *Replica) StatusJSON() []byte {

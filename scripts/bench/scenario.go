@@ -145,7 +145,7 @@ var scenarios = []scenario{
 	{
 		name:  "list",
 		about: "list a directory of 1,000 keys",
-		rows:  requestRows(floor{ratioAtLeast, 1.8}, floor{}),
+		rows:  requestRows(floor{ratioAtLeast, 1.8}, floor{ratioAtMost, 1 / 1.8}),
 		run:   runList,
 	},
 	{
