@@ -295,3 +295,26 @@ func TestOnlyADeadReaderLosesALongAnswer(t *testing.T) {
 		}
 	})
 }
+
+// The Content-Type of a PUT or POST is checked even when nothing follows it
+// (asked of etcd 3.4.23).
+func TestABrokenContentTypeIsRefusedWithoutABody(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t)
+		for kind, cause := range map[string]string{
+			"a/b/c":                                "mime: unexpected content after media subtype",
+			"/":                                    "mime: no media type",
+			"application/x-www-form-urlencoded; =": "mime: invalid media parameter",
+		} {
+			for _, method := range []string{"PUT", "POST"} {
+				a := b.do(method, "/v2/keys/a", "", "Content-Type: "+kind)
+				if a.status != 400 || !strings.Contains(a.body, cause) {
+					t.Errorf("%s with Content-Type %q: %v, want 400 with %q", method, kind, a, cause)
+				}
+			}
+			if a := b.do("DELETE", "/v2/keys/a", "", "Content-Type: "+kind); a.status != 404 {
+				t.Errorf("DELETE with Content-Type %q: %v, want 404", kind, a)
+			}
+		}
+	})
+}

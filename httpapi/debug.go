@@ -26,22 +26,26 @@ func (a *API) metrics() http.Handler {
 	})
 }
 
-// plainMetrics puts etcd's content type in place of promhttp's, which also
-// names an escaping scheme.
+// plainMetrics puts etcd's headers in place of promhttp's: its content type
+// also names an escaping scheme, and it says that the answer varies.
 type plainMetrics struct{ http.ResponseWriter }
 
 func (p plainMetrics) WriteHeader(status int) {
-	if status == http.StatusOK {
-		p.Header()["Content-Type"] = contentProm
-	}
+	p.plain()
 	p.ResponseWriter.WriteHeader(status)
 }
 
 func (p plainMetrics) Write(b []byte) (int, error) {
-	if strings.HasPrefix(p.Header().Get("Content-Type"), contentProm[0]) {
-		p.Header()["Content-Type"] = contentProm
-	}
+	p.plain()
 	return p.ResponseWriter.Write(b)
+}
+
+func (p plainMetrics) plain() {
+	h := p.Header()
+	h.Del("Vary")
+	if strings.HasPrefix(h.Get("Content-Type"), contentProm[0]) {
+		h["Content-Type"] = contentProm
+	}
 }
 
 // vars answers /debug/vars.

@@ -64,13 +64,19 @@ func (f *form) offer(name, value string) {
 // from the query. Errors are those of net/http's own form reader.
 func (f *form) read(w http.ResponseWriter, r *http.Request) error {
 	var bad error
-	if r.ContentLength != 0 && (r.Method == http.MethodPut || r.Method == http.MethodPost) {
+	if hasForm(r.Method) {
 		bad = f.readBody(w, r)
 	}
 	if err := f.parse(r.URL.RawQuery); bad == nil {
 		bad = err
 	}
 	return bad
+}
+
+// hasForm reports whether the body of a request is a form, and its
+// Content-Type matters, even without a body.
+func hasForm(method string) bool {
+	return method == http.MethodPut || method == http.MethodPost
 }
 
 const urlencoded = "application/x-www-form-urlencoded"
@@ -88,6 +94,9 @@ func (f *form) readBody(w http.ResponseWriter, r *http.Request) error {
 		if parsed != urlencoded {
 			return nil
 		}
+	}
+	if r.ContentLength == 0 {
+		return nil
 	}
 	body := getBuffer()
 	defer putBuffer(body)

@@ -26,7 +26,7 @@ type keyRequest struct {
 
 // parse sets q to what r asks of the key called raw.
 func (q *keyRequest) parse(w http.ResponseWriter, r *http.Request, raw string) error {
-	if r.URL.RawQuery != "" || r.ContentLength != 0 {
+	if r.URL.RawQuery != "" || hasForm(r.Method) {
 		var f form
 		if err := f.read(w, r); err != nil {
 			return &store.Error{Code: store.CodeInvalidForm, Cause: err.Error()}
