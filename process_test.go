@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -284,5 +286,33 @@ func TestEtcdsOwnDirectoryIsNamedAndLeftAlone(t *testing.T) {
 	out, code := mustEnd(t, command(t, "--data-dir", dir, "--listen-client-urls", u, "--advertise-client-urls", u, "--listen-peer-urls", "http://"+freeAddress(t)))
 	if code != 1 || !strings.Contains(out, "holds data of etcd") {
 		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
+// Port 4001 is there for clients of etcd 0.4; a newcomer whose machine uses
+// it for something else gets a server all the same.
+func TestTheOldPortIsOptional(t *testing.T) {
+	if l, err := net.Listen("tcp", "localhost:4001"); err == nil {
+		defer l.Close()
+	} // else somebody else holds it, which is as good
+	c, err := readConfig(nil, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.listenClient = urls{"http://localhost:0", legacyClientURL}
+	open, err := c.listenForClients(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAll(open)
+	if len(open) != 1 || slices.Contains(c.advertiseClient, legacyClientURL) {
+		t.Errorf("%d sockets are open, and %v advertised", len(open), c.advertiseClient)
+	}
+
+	c.listenClient = urls{legacyClientURL}
+	c.clientDefault = false // asked for: then it matters
+	if open, err := c.listenForClients(slog.New(slog.DiscardHandler)); err == nil {
+		closeAll(open)
+		t.Error("a port that was asked for and is taken was passed over")
 	}
 }

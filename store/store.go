@@ -23,7 +23,7 @@ type Options struct {
 	MemTableBytes  uint64        // writes gathered in memory before they go to disk; default 16 MiB
 	NodeCacheBytes int64         // default 32 MiB; negative: no node cache
 	HistoryLength  int           // events kept; default 1000
-	FlushEvery     uint64        // positions between two flushes at most; default 50,000
+	FlushEvery     uint64        // positions between two flushes at most; default 20,000
 	Logger         *slog.Logger  // default: silent
 }
 
@@ -41,7 +41,7 @@ func (o Options) withDefaults() Options {
 		o.HistoryLength = 1000
 	}
 	if o.FlushEvery == 0 {
-		o.FlushEvery = 50_000
+		o.FlushEvery = 20_000
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -180,9 +180,16 @@ func (s *Store) moved(position uint64, note []byte) {
 		return
 	}
 	s.flushed = position
-	if _, err := s.db.AsyncFlush(); err != nil {
+	if err := s.FlushSoon(); err != nil {
 		s.opts.Logger.Warn("flushing the tree failed", "error", err)
 	}
+}
+
+// FlushSoon begins to make everything applied so far durable, and does not
+// wait.
+func (s *Store) FlushSoon() error {
+	_, err := s.db.AsyncFlush()
+	return err
 }
 
 // Flush makes everything applied so far durable.

@@ -241,6 +241,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	defer stop()
 	wg.Go(func() { r.sweepUntilDone(ctx) })
 	wg.Go(func() { r.publishUntilDone(ctx) })
+	wg.Go(func() { r.flushWhenQuiet(ctx) })
 	return r.log.Run(ctx)
 }
 

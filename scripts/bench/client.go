@@ -247,11 +247,11 @@ func (l *loop) runAt(ctx context.Context, rate int, d time.Duration) error {
 		now := l.now()
 		due := time.Duration(next) * interval
 		for ; next < total && due <= now && len(free) > 0; due += interval {
-			c := free[len(free)-1]
+			c := free[0] // the one that was idle longest: a server closes silent connections
 			if _, err := l.send(c, due); err != nil {
 				return err
 			}
-			free, next, last = free[:len(free)-1], next+1, now
+			free, next, last = free[1:], next+1, now
 		}
 		timeout := checkEvery
 		if next < total && len(free) > 0 {
