@@ -102,6 +102,7 @@ func runTogether(ctx context.Context, r *replica.Replica, server *http.Server, c
 		}
 	}
 	close(stopping)
+	r.EndWatches()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {

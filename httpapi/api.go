@@ -68,7 +68,7 @@ type Config struct {
 
 	Version        string          // of Keytree itself
 	RequestTimeout time.Duration   // of writes and quorum reads; default 7 s; negative: the Keyspace sees to it
-	Stopping       <-chan struct{} // when closed, open watches are cut
+	Stopping       <-chan struct{} // closed before the member ends all watches: then they are cut, not finished
 	EnablePprof    bool
 }
 

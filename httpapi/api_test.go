@@ -124,6 +124,7 @@ func TestStoppingCutsWatchesWithoutTheirEnd(t *testing.T) {
 		c.send("GET", "/v2/keys/a?wait=true&stream=true", "")
 		synctest.Wait()
 		close(b.stopping)
+		b.cluster.EndWatches()
 		if got := c.rest(); !strings.HasSuffix(got, "Transfer-Encoding: chunked\r\n\r\n") {
 			t.Errorf("got %q", got)
 		}
@@ -257,6 +258,25 @@ func TestTheGuardSeesWhatIsWanted(t *testing.T) {
 		b.do("GET", "/v2/keys", "", "Authorization: nonsense").wantIn(t, 401, `"errorCode":110`)
 		if !last.Header || last.Basic {
 			t.Errorf("the guard saw %+v", last)
+		}
+	})
+}
+
+// A restored tree may have skipped what a watch waited for.
+func TestAReplacedTreeCutsLongPollsAndEndsStreams(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		for target, want := range map[string]string{
+			"/v2/keys/a?wait=true":             "Transfer-Encoding: chunked\r\n\r\n",
+			"/v2/keys/a?wait=true&stream=true": "\r\n\r\n0\r\n\r\n",
+		} {
+			c := b.dial()
+			c.send("GET", target, "", "Connection: close")
+			synctest.Wait()
+			b.cluster.EndWatches()
+			if got := c.rest(); !strings.HasSuffix(got, want) {
+				t.Errorf("%s: got %q, want %q at the end", target, got, want)
+			}
+			c.Close()
 		}
 	})
 }

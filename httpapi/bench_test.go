@@ -137,11 +137,11 @@ func BenchmarkFanOut(b *testing.B) {
 	e := &store.Event{Action: store.ActionSet, Index: 7, Node: store.Node{
 		Path: store.ParsePath(store.Keys, "/a/b"), Value: strings.Repeat("v", 128), Created: 7, Modified: 7}}
 	w := newSink()
-	out := http.NewResponseController(w)
+	out := follower{w: w, control: http.NewResponseController(w)}
 	events := []*store.Event{e}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := sendEvents(w, out, events); err != nil {
+		if err := out.send(events); err != nil {
 			b.Fatal(err)
 		}
 	}

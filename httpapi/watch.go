@@ -29,28 +29,62 @@ func (a *API) watch(w http.ResponseWriter, r *http.Request, q *keyRequest) error
 
 	a.setKeyHeaders(w.Header(), watcher.Index())
 	w.WriteHeader(http.StatusOK)
-	out := http.NewResponseController(w)
-	for {
+	out := follower{w: w, control: http.NewResponseController(w)}
+	for told := false; ; {
 		events, live := watcher.Take()
-		if err := sendEvents(w, out, events); err != nil || !live {
-			return nil // the client is gone, or has had everything
+		if err := out.send(events); err != nil {
+			return nil // the client is gone
 		}
+		told = told || len(events) > 0
+		if !live {
+			a.endWatch(q.stream || told)
+			return nil
+		}
+		// Two channels, both this request's own: thousands of watches that wake
+		// together must not meet at the lock of a third.
 		select {
 		case <-watcher.Ready():
 		case <-r.Context().Done():
 			panic(http.ErrAbortHandler)
-		case <-a.Stopping:
-			panic(http.ErrAbortHandler) // cut, as a dying server would
 		}
 	}
 }
 
-// sendEvents writes events, one line each, and everything that still lies in
-// the connection's buffer.
-func sendEvents(w http.ResponseWriter, out *http.ResponseController, events []*store.Event) error {
-	// A transport without deadlines (a test's recorder) has no slow clients.
-	_ = out.SetWriteDeadline(time.Now().Add(pieceTime))
-	if len(events) > 1 {
+// endWatch lets the body of a watch end in good order, or cuts it, so that no
+// client takes it for an answer: when the server stops, as a dying one would,
+// and when a watch for one event has ended without it.
+func (a *API) endWatch(whole bool) {
+	select {
+	case <-a.Stopping:
+		whole = false
+	default:
+	}
+	if !whole {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// follower writes events to one client.
+type follower struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	until   time.Time // the write deadline
+}
+
+// send writes events, one line each, and everything that still lies in the
+// connection's buffer.
+func (f *follower) send(events []*store.Event) error {
+	// Moving a deadline costs as much as a small write: a recent one will do.
+	if now := time.Now(); f.until.Sub(now) < pieceTime/2 {
+		f.until = now.Add(pieceTime)
+		// A transport without deadlines (a test's recorder) has no slow clients.
+		_ = f.control.SetWriteDeadline(f.until)
+	}
+	if len(events) == 1 {
+		if err := send(f.w, events[0].Rendered(renderEvent)); err != nil {
+			return err
+		}
+	} else if len(events) > 1 {
 		body := getBuffer()
 		defer putBuffer(body)
 		*body = (*body)[:0]
@@ -59,20 +93,16 @@ func sendEvents(w http.ResponseWriter, out *http.ResponseController, events []*s
 			if len(*body) < pieceBytes {
 				continue
 			}
-			if err := send(w, *body); err != nil {
+			if err := send(f.w, *body); err != nil {
 				return err
 			}
 			*body = (*body)[:0]
 		}
-		if err := send(w, *body); err != nil {
-			return err
-		}
-	} else if len(events) == 1 {
-		if err := send(w, events[0].Rendered(renderEvent)); err != nil {
+		if err := send(f.w, *body); err != nil {
 			return err
 		}
 	}
-	return out.Flush()
+	return f.control.Flush()
 }
 
 // renderEvent is the line all watchers of e are sent.

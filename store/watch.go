@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -18,7 +17,8 @@ type WatchOptions struct {
 // for Ready and calls Take, from one goroutine, and closes it at the end.
 type Watcher struct {
 	hub   *hub
-	at    *watchNode
+	at    *watchNode // where it is registered; nil: nowhere
+	place int        // in at.watchers
 	path  Path
 	opts  WatchOptions
 	index Index
@@ -41,7 +41,7 @@ func (w *Watcher) Ready() <-chan struct{} { return w.ready }
 // Take returns the events that have come since the last call, oldest first.
 // When live is false nothing will follow them: a watch that is no stream has
 // had its event, the reader was so slow that the history could not have
-// helped it either, or the store was replaced or closed.
+// helped it either, or the store was replaced or ended all watches.
 func (w *Watcher) Take() (events []*Event, live bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -172,7 +172,7 @@ func (h *hub) add(w *Watcher) {
 	h.mu.count++
 	h.mu.births++
 	w.birth = h.mu.births
-	w.at = n
+	w.at, w.place = n, len(n.watchers)
 	n.watchers = append(n.watchers, w)
 }
 
@@ -196,9 +196,11 @@ func (h *hub) remove(w *Watcher) {
 	}
 	w.at = nil
 	h.mu.count--
-	if i := slices.Index(n.watchers, w); i >= 0 {
-		n.watchers = slices.Delete(n.watchers, i, i+1)
-	}
+	last := len(n.watchers) - 1
+	n.watchers[last].place = w.place
+	n.watchers[w.place] = n.watchers[last]
+	n.watchers[last] = nil
+	n.watchers = n.watchers[:last]
 	h.prune(n)
 }
 
@@ -312,6 +314,7 @@ func (h *hub) wake(n *watchNode, e *Event, wants func(*Watcher) bool) {
 	kept := n.watchers[:0]
 	for _, w := range n.watchers {
 		if e.Index < w.opts.Since || !wants(w) || w.give(e, limit) {
+			w.place = len(kept)
 			kept = append(kept, w)
 			continue
 		}
@@ -343,6 +346,18 @@ func (h *hub) reset(past history, index Index) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.mu.history, h.mu.index = past, index
+	h.endAll()
+}
+
+// EndWatches ends every watch there is. It is for a server that stops.
+func (s *Store) EndWatches() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.hub.endAll()
+}
+
+// endAll ends every watch. h.mu must be held.
+func (h *hub) endAll() {
 	for _, root := range h.mu.roots {
 		root.walk(func(n *watchNode) {
 			for _, w := range n.watchers {

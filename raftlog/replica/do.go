@@ -87,5 +87,8 @@ func (r *Replica) Watch(p store.Path, o store.WatchOptions) (*store.Watcher, err
 	return r.tree.Watch(p, o)
 }
 
+// EndWatches ends every watch there is, for a member that stops.
+func (r *Replica) EndWatches() { r.tree.EndWatches() }
+
 // Now is the log's clock in nanoseconds since 1970: what lifetimes count by.
 func (r *Replica) Now() int64 { return r.log.Now().UnixNano() }
