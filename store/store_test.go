@@ -45,8 +45,12 @@ func set(name, value string) Command {
 }
 
 func TestWatcherMissesNothingWhileEventsCome(t *testing.T) {
-	s := mustOpen(t)
 	const events = 3000
+	s, err := Open("tree", Options{FS: vfs.NewMem(), HistoryLength: events})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {

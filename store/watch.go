@@ -49,11 +49,13 @@ func (w *Watcher) Take() (events []*Event, live bool) {
 	return events, !w.mu.ended
 }
 
-// Close ends the watch. It may be called more than once.
+// Close ends the watch: Take has no more than what is queued. It may be called
+// more than once, and from any goroutine.
 func (w *Watcher) Close() {
 	w.hub.mu.Lock()
-	defer w.hub.mu.Unlock()
 	w.hub.remove(w)
+	w.hub.mu.Unlock()
+	w.end()
 }
 
 // give queues e and reports whether the watch goes on.
