@@ -180,6 +180,9 @@ func (c *config) readFounders() error {
 	if !ok {
 		return fmt.Errorf("couldn't find local name %q in the initial cluster configuration", c.name)
 	}
+	if len(c.founders) > 1 {
+		return fmt.Errorf("--initial-cluster names %d members, and this release forms clusters of one: name this member only", len(c.founders))
+	}
 	slices.Sort(own)
 	if !slices.Equal(own, c.advertisePeer) {
 		return fmt.Errorf("--initial-cluster has %s=%s but missing from --initial-advertise-peer-urls=%s",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -25,6 +26,9 @@ func runMember(ctx context.Context, c *config, logger *slog.Logger, level *slog.
 	if c.dataDir == "" {
 		c.dataDir = c.name + ".etcd"
 		logger.Warn("no data-dir provided, using default data-dir ./" + c.dataDir)
+	}
+	if _, err := os.Stat(filepath.Join(c.dataDir, "member")); c.state == "existing" && errors.Is(err, os.ErrNotExist) {
+		return errors.New("--initial-cluster-state existing: this release cannot join a cluster; leave the flag out to found one")
 	}
 	peers, err := listen(c.listenPeer, "peers", logger)
 	if err != nil {
@@ -47,8 +51,8 @@ func runMember(ctx context.Context, c *config, logger *slog.Logger, level *slog.
 	if err := r.Stats().Register(registry); err != nil {
 		return err
 	}
-	stopping := make(chan struct{})
-	api := httpapi.New(httpapi.Config{
+	m := &running{replica: r, stopping: make(chan struct{}), ended: make(chan error)}
+	api := httpapi.Config{
 		Keyspace:       r,
 		Cluster:        r,
 		Progress:       r,
@@ -59,68 +63,96 @@ func runMember(ctx context.Context, c *config, logger *slog.Logger, level *slog.
 		LogLevel:       level,
 		Version:        Version,
 		RequestTimeout: -1, // the replica's own
-		Stopping:       stopping,
+		Stopping:       m.stopping,
 		EnablePprof:    c.enablePprof || c.debug,
-	})
-	if c.enablePprof || c.debug {
+	}
+	if api.EnablePprof {
 		logger.Info("pprof is enabled under /debug/pprof")
 	}
-	go func() {
-		select {
-		case <-r.Ready():
-			logger.Info("ready to serve client requests")
-		case <-stopping:
-		}
-	}()
-	server := httpapi.NewServer(api, logger)
-	return runTogether(ctx, r, server, clients, stopping)
+	m.clients = httpapi.NewServer(httpapi.New(api), logger)
+	m.peers = httpapi.NewServer(httpapi.NewPeerHandler(api), logger)
+	return m.run(ctx, clients, peers, logger)
 }
 
-// runTogether serves and replicates until ctx is done or one of the two ends.
-// Then it stops both: first no new requests, then the watches, then what is
-// under way, last the log that those needed.
-func runTogether(ctx context.Context, r *replica.Replica, server *http.Server, clients []listener, stopping chan struct{}) error {
-	ended := make(chan error, len(clients)+1)
-	replicaCtx, stopReplica := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopReplica()
-	go func() { ended <- r.Run(replicaCtx) }()
-	running := 1
+// running is a member while it runs.
+type running struct {
+	replica        *replica.Replica
+	clients, peers *http.Server
+	stopping       chan struct{} // closed when the end begins
+	actors         int           // goroutines that have not told ended yet
+	ended          chan error
+}
 
-	var failure error
-	replayed := r.Replayed()
-	for failure == nil && running > 0 && ctx.Err() == nil {
-		select {
-		case <-replayed:
-			replayed = nil
-			for _, l := range clients {
-				running++
-				go func() { ended <- serve(server, l) }()
-			}
-		case <-ctx.Done():
-		case failure = <-ended:
-			running--
-		}
+// start runs an actor. When the first one ends, all are stopped.
+func (m *running) start(actor func() error) {
+	m.actors++
+	go func() { m.ended <- actor() }()
+}
+
+// run serves and replicates until ctx is done or an actor ends. Clients are
+// served once the tree is where it was before: an older one would make them
+// see time run backwards.
+func (m *running) run(ctx context.Context, clients, peers []listener, logger *slog.Logger) error {
+	replicate, stopReplica := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopReplica()
+	m.start(func() error { return m.replica.Run(replicate) })
+	m.serve(m.peers, peers)
+
+	goOn, failure := m.await(ctx, m.replica.Replayed())
+	if goOn {
+		m.serve(m.clients, clients)
+		goOn, failure = m.await(ctx, m.replica.Ready())
 	}
-	close(stopping)
-	r.EndWatches()
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
-	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		_ = server.Close() // who did not finish in time is cut off
+	if goOn {
+		logger.Info("ready to serve client requests")
+		_, failure = m.await(ctx, nil)
 	}
+	m.stop(context.WithoutCancel(ctx))
 	stopReplica()
-	for ; running > 0; running-- {
-		failure = errors.Join(failure, <-ended)
+	for ; m.actors > 0; m.actors-- {
+		failure = errors.Join(failure, <-m.ended)
 	}
 	return failure
 }
 
-// serve answers on l until the server is stopped.
-func serve(server *http.Server, l listener) error {
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving clients on %s: %w", l.url, err)
+// await waits for next. It does not go on when ctx or an actor ends sooner.
+func (m *running) await(ctx context.Context, next <-chan struct{}) (goOn bool, failure error) {
+	select {
+	case <-next:
+		return true, nil
+	case <-ctx.Done():
+		return false, nil
+	case failure := <-m.ended:
+		m.actors--
+		return false, failure
 	}
-	return nil
+}
+
+// serve answers on all of open until the server is stopped.
+func (m *running) serve(server *http.Server, open []listener) {
+	for _, l := range open {
+		m.start(func() error {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serving on %s: %w", l.url, err)
+			}
+			return nil
+		})
+	}
+}
+
+// stop ends the serving: first there are no new requests, then no watches,
+// then nothing under way, or only what takes too long. The log runs on
+// meanwhile, because requests need it to finish.
+func (m *running) stop(ctx context.Context) {
+	close(m.stopping)
+	m.replica.EndWatches()
+	ctx, cancel := context.WithTimeout(ctx, stopPatience)
+	defer cancel()
+	for _, server := range []*http.Server{m.clients, m.peers} {
+		if err := server.Shutdown(ctx); err != nil {
+			_ = server.Close() // who did not finish in time is cut off
+		}
+	}
 }
 
 func (c *config) replicaConfig(logger *slog.Logger) replica.Config {

@@ -256,6 +256,8 @@ func TestCommandLinesAreReadAndRefusedLikeEtcds(t *testing.T) {
 		{"--initial-cluster default", 1, "error setting up initial cluster: URL scheme must be http or https: "},
 		{"--initial-cluster default=http://localhost:2381", 1, "--initial-cluster has default=http://localhost:2381 but missing from --initial-advertise-peer-urls=http://localhost:2380"},
 		{"--initial-cluster default=http://localhost:2380,b=http://localhost:2380", 1, "has duplicate url"},
+		{"--initial-cluster default=http://localhost:2380,b=http://localhost:2381", 1, "this release forms clusters of one"},
+		{"--initial-cluster-state existing", 1, "this release cannot join a cluster"},
 		{"--listen-client-urls https://127.0.0.1:1 --advertise-client-urls http://127.0.0.1:1", 1, "TLS key/cert"},
 	} {
 		out, code := mustEnd(t, command(t, strings.Fields(tt.args)...))
