@@ -23,7 +23,7 @@ unit:
 
 # Real processes beside the real etcd.
 e2e: build tools
-	$(GO) run ./scripts/conformance -keytree $(BIN)/keytree
+	$(GO) run ./scripts/conformance -keytree $(BIN)/keytree -seed 1
 	$(GO) run ./scripts/crash -server $(BIN)/keytree
 	scripts/clients/run.sh $(BIN)/keytree
 

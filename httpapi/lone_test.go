@@ -23,12 +23,6 @@ type lone struct {
 	lost   atomic.Bool                 // no leader
 }
 
-const (
-	testMember  member.ID = 0x69b38ac7138de88d
-	testCluster member.ID = 0x31c6e9f19e0fb0d9
-	testTerm              = 2
-)
-
 // openLone opens a lone member that ends with the test, as the recordings
 // were made with.
 func openLone(t testing.TB) *lone {

@@ -198,13 +198,6 @@ func (d *decoder) bytes(n uint64) string {
 
 func (d *decoder) string() string { return d.bytes(d.uvarint()) }
 
-func (d *decoder) byte() byte {
-	if s := d.bytes(1); s != "" {
-		return s[0]
-	}
-	return 0
-}
-
 func (d *decoder) uint64() (v uint64) {
 	for _, c := range []byte(d.bytes(8)) {
 		v = v<<8 | uint64(c)
