@@ -48,13 +48,18 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// mustStart starts a member on dir and returns once it is ready.
+// mustStart starts a member on dir, or on the default directory if that is
+// empty, and returns once it is ready.
 func mustStart(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, stderr: &bytes.Buffer{}, client: "http://" + freeAddress(t)}
 	peer := "http://" + freeAddress(t)
-	s.cmd = command(t, append([]string{"-data-dir", dir, "--listen-client-urls", s.client, "-advertise-client-urls=" + s.client,
-		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer}, args...)...)
+	args = append([]string{"-name", "n1", "--listen-client-urls", s.client, "-advertise-client-urls=" + s.client,
+		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "n1=" + peer}, args...)
+	if dir != "" {
+		args = append(args, "--data-dir", dir)
+	}
+	s.cmd = command(t, args...)
 	out, err := s.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -316,5 +321,42 @@ func TestTheOldPortIsOptional(t *testing.T) {
 	if open, err := c.listenForClients(slog.New(slog.DiscardHandler)); err == nil {
 		closeAll(open)
 		t.Error("a port that was asked for and is taken was passed over")
+	}
+}
+
+func TestTheDataDirectoryIsNamedAfterTheMember(t *testing.T) {
+	s := mustStart(t, "", "--watch-history", "5")
+	if _, err := os.Stat(filepath.Join(s.cmd.Dir, "n1.etcd", "member", "identity")); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(s.stderr.String(), "using default data-dir ./n1.etcd") {
+		t.Errorf("the log does not say so:\n%s", s.stderr)
+	}
+	for i := range 10 {
+		s.mustPut("/k", fmt.Sprint(i))
+	}
+	if got := s.mustGet("/k?wait=true&waitIndex=8"); !strings.Contains(got, "the requested history has been cleared [9/8]") {
+		t.Errorf("a history of five events gives %s", got)
+	}
+}
+
+// The log may lie on a disk of its own; without it the member must not start.
+func TestTheLogMayHaveADirectoryOfItsOwn(t *testing.T) {
+	dir, wal := filepath.Join(t.TempDir(), "d"), filepath.Join(t.TempDir(), "wal")
+	s := mustStart(t, dir, "--wal-dir", wal)
+	s.mustPut("/k", "v")
+	s.kill()
+	if _, err := os.Stat(filepath.Join(dir, "member", "log")); err == nil {
+		t.Error("there is a log in the data directory too")
+	}
+	s = mustStart(t, dir, "--wal-dir", wal)
+	if got := s.mustGet("/k"); !strings.Contains(got, `"value":"v"`) {
+		t.Errorf("after a restart: %s", got)
+	}
+	s.kill()
+	u := "http://" + freeAddress(t)
+	out, code := mustEnd(t, command(t, "--data-dir", dir, "--listen-client-urls", u, "--advertise-client-urls", u, "--listen-peer-urls", "http://"+freeAddress(t)))
+	if code != 1 || !strings.Contains(out, "start it with the --wal-dir it was founded with") {
+		t.Errorf("without its log: exit %d:\n%s", code, out)
 	}
 }

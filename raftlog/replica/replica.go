@@ -142,7 +142,9 @@ func (r *Replica) open() error {
 	if err := r.loadRoster(); err != nil {
 		return err
 	}
-	if r.log, err = raftlog.Open(r.logConfig()); err != nil {
+	if r.log, err = raftlog.Open(r.logConfig()); errors.Is(err, raftlog.ErrNotBootstrapped) {
+		return fmt.Errorf("the log of this member is not in %s: start it with the --wal-dir it was founded with (%w)", r.logDir(), err)
+	} else if err != nil {
 		return err
 	}
 	r.announce(founding)
