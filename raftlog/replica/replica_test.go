@@ -269,6 +269,36 @@ func TestARequestWithoutALeaderIsRefusedInTime(t *testing.T) {
 	})
 }
 
+// etcd's members without a quorum call themselves leader.
+func TestAMemberWithoutALeaderSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := config(vfs.NewMem())
+		c.Founders["node2"] = []string{"http://127.0.0.1:1"} // never there
+		r, err := Open(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		time.Sleep(10 * time.Second)
+		text := string(r.Stats().Self.AppendJSON(nil, time.Now()))
+		if !strings.Contains(text, `"state":"StateFollower"`) || !strings.Contains(text, `"leader":""`) {
+			t.Errorf("it says %s", text)
+		}
+		if _, ok := r.Leader(); ok || r.Leads() {
+			t.Error("it knows a leader")
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestAwkwardDirectoriesAreRefusedAndLeftAlone(t *testing.T) {
 	for _, tt := range []struct {
 		name string
