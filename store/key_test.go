@@ -99,7 +99,6 @@ func TestPathsTellTheirPlace(t *testing.T) {
 		{"child of /", root.Child("a"), a},
 		{"child of /a", a.Child("_b"), ab},
 		{"base", ab.Base(), "_b"},
-		{"hidden", fmt.Sprint(ab.Hidden(), a.Hidden(), root.Hidden()), "true false false"},
 		{"under", fmt.Sprint(ab.Under(a), a.Under(ab), a.Under(a), a.Under(root), ParsePath(Keys, "/ab").Under(a), ParsePath(Auth, "/a/b").Under(a)), "true false false true false false"},
 	} {
 		if tt.got != tt.want {

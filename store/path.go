@@ -64,10 +64,6 @@ func (p Path) IsRoot() bool { return len(p.name) == 1 }
 // Base is the last element of p; the root has the empty one.
 func (p Path) Base() string { return p.name[strings.LastIndexByte(p.name, '/')+1:] }
 
-// Hidden reports whether listings leave the node at p out: its own name
-// begins with an underscore.
-func (p Path) Hidden() bool { return strings.HasPrefix(p.Base(), "_") }
-
 // Parent is the directory p is filed under. The root is its own parent.
 func (p Path) Parent() Path {
 	i := strings.LastIndexByte(p.name, '/')

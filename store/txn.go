@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -284,9 +283,4 @@ func (t *txn) pendingHints(now int64) []dueHint {
 	}
 	slices.SortFunc(pending, compareHints)
 	return pending
-}
-
-// String helps when a test fails.
-func (h dueHint) String() string {
-	return strings.Join([]string{h.path.name, h.expiry.Time().String()}, " until ")
 }

@@ -18,7 +18,7 @@ const lockFile = "lock"
 
 // lockDirectory makes dir this process's alone.
 func (r *Replica) lockDirectory() error {
-	if err := r.fs.MkdirAll(r.config.Dir, 0o700); err != nil {
+	if err := makeDir(r.fs, r.config.Dir); err != nil {
 		return fmt.Errorf("cannot access data directory: %w", err)
 	}
 	lock, err := r.fs.Lock(r.fs.PathJoin(r.config.Dir, lockFile))
@@ -44,15 +44,15 @@ func refuseForeign(fs vfs.FS, dir string) error {
 }
 
 // found makes the data of a founding member: a tree with the roster in it and
-// an empty log that goes on from there. A crash on the way leaves no identity,
-// and the next start begins afresh.
-func (r *Replica) found() (identity, error) {
+// an empty log that goes on from there. A crash on the way leaves a founding
+// identity, and the next start, told so by again, begins afresh.
+func (r *Replica) found(again bool) (identity, error) {
 	founders := r.config.Founders
 	urls, ok := founders[r.config.Name]
 	if !ok {
 		return identity{}, fmt.Errorf("couldn't find local name %q in the initial cluster configuration", r.config.Name)
 	}
-	if err := r.removeRuins(); err != nil {
+	if err := r.clear(again); err != nil {
 		return identity{}, err
 	}
 	var ids []member.ID
@@ -65,6 +65,10 @@ func (r *Replica) found() (identity, error) {
 	slices.Sort(ids)
 	r.self, r.cluster = member.NewID(urls, r.config.Token), member.NewClusterID(ids)
 
+	id := identity{Format: format, Member: r.self.String(), Cluster: r.cluster.String(), Founding: true}
+	if err := writeIdentity(r.fs, r.config.Dir, id); err != nil {
+		return identity{}, err
+	}
 	position := uint64(len(ids))
 	var commands []store.Command
 	var voters []uint64
@@ -82,10 +86,13 @@ func (r *Replica) found() (identity, error) {
 	if err := r.tree.Flush(); err != nil {
 		return identity{}, err
 	}
+	if err := makeDir(r.fs, r.logDir()); err != nil {
+		return identity{}, err
+	}
 	if err := raftlog.Bootstrap(r.logConfig(), position, firstTerm, voters); err != nil {
 		return identity{}, err
 	}
-	id := identity{Format: format, Member: r.self.String(), Cluster: r.cluster.String()}
+	id.Founding = false
 	return id, writeIdentity(r.fs, r.config.Dir, id)
 }
 
@@ -93,12 +100,23 @@ func (r *Replica) found() (identity, error) {
 // election makes the next.
 const firstTerm = 1
 
-// removeRuins removes what an interrupted founding has left, and nothing that
-// could be somebody else's.
-func (r *Replica) removeRuins() error {
+// clear makes room for a founding. What an earlier founding has left is
+// removed; anything else may be somebody's only copy, and is refused.
+func (r *Replica) clear(again bool) error {
 	for _, dir := range []string{r.treeDir(), r.logDir()} {
-		if err := r.checkRuin(dir); err != nil {
+		if again {
+			if err := r.checkRuin(dir); err != nil {
+				return err
+			}
+			continue
+		}
+		names, err := r.fs.List(dir)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
+		}
+		if len(names) > 0 {
+			return fmt.Errorf("%s holds data already (%s), and %s, which would say whose, is missing: restore that file, or choose another directory",
+				dir, names[0], r.fs.PathJoin(r.config.Dir, identityFile))
 		}
 	}
 	return errors.Join(r.fs.RemoveAll(r.treeDir()), r.fs.RemoveAll(r.logDir()))
@@ -112,7 +130,7 @@ func (r *Replica) checkRuin(dir string) error {
 	}
 	for _, name := range names {
 		switch {
-		case name == "entries" || name == "incoming":
+		case name == "entries" || name == "incoming" || name == "bootstrap":
 			err = errors.Join(err, r.checkRuin(r.fs.PathJoin(dir, name)))
 		case !engineFile.MatchString(name):
 			return fmt.Errorf("%s holds %q, which is not keytree's: choose another directory", dir, name)

@@ -12,13 +12,15 @@ import (
 	"keytree/raftlog/member"
 )
 
-// identity says whose data a directory holds. It is written last when a
-// member is founded, so a directory without it holds nothing of value; and it
-// is a small text, so a person who finds the directory can read it.
+// identity says whose data a directory holds. It is written before anything
+// else when a member is founded, and again, without Founding, when all is
+// there: what lies beside a founding identity is a ruin that nobody has used.
+// It is a small text, so a person who finds the directory can read it.
 type identity struct {
-	Format  int    `json:"format"`
-	Member  string `json:"member"`
-	Cluster string `json:"cluster"`
+	Format   int    `json:"format"`
+	Member   string `json:"member"`
+	Cluster  string `json:"cluster"`
+	Founding bool   `json:"founding,omitempty"`
 }
 
 // format is the layout of a member's directory; docs/DISK.md draws it. A
@@ -79,6 +81,28 @@ func writeIdentity(fs vfs.FS, dir string, id identity) error {
 	if err := fs.Rename(fresh, path); err != nil {
 		return err
 	}
+	return syncDir(fs, dir)
+}
+
+// makeDir makes dir and what is missing above it, and has each known to its
+// parent: a file is not safe while the way to it is not.
+func makeDir(fs vfs.FS, dir string) error {
+	if _, err := fs.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	parent := fs.PathDir(dir)
+	if parent != dir && parent != "." {
+		if err := makeDir(fs, parent); err != nil {
+			return err
+		}
+	}
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(fs, parent)
+}
+
+func syncDir(fs vfs.FS, dir string) error {
 	d, err := fs.OpenDir(dir)
 	if err != nil {
 		return err

@@ -124,10 +124,10 @@ func (r *Replica) open() error {
 		return err
 	}
 	id, err := readIdentity(r.fs, r.config.Dir)
-	founding := errors.Is(err, errNoIdentity)
+	founding := errors.Is(err, errNoIdentity) || err == nil && id.Founding
 	switch {
 	case founding:
-		id, err = r.found()
+		id, err = r.found(id.Founding)
 	case err == nil:
 		err = r.openTree()
 	}
@@ -138,7 +138,7 @@ func (r *Replica) open() error {
 		return err
 	}
 	r.counters = r.newCounters(founding)
-	r.waiters.init(r.self, r.config.Now().UnixMilli())
+	r.waiters.init()
 	if err := r.loadRoster(); err != nil {
 		return err
 	}

@@ -33,7 +33,8 @@ func config(fs vfs.FS) Config {
 	}
 }
 
-func mustRun(t *testing.T, c Config) *running {
+// mustBegin opens a member and runs it, mustRun also waits until it is ready.
+func mustBegin(t *testing.T, c Config) *running {
 	t.Helper()
 	r, err := Open(c)
 	if err != nil {
@@ -42,8 +43,22 @@ func mustRun(t *testing.T, c Config) *running {
 	ctx, stop := context.WithCancel(t.Context())
 	m := &running{r, stop, make(chan error, 1)}
 	go func() { m.done <- r.Run(ctx) }()
-	<-r.Ready()
 	return m
+}
+
+func mustRun(t *testing.T, c Config) *running {
+	t.Helper()
+	m := mustBegin(t, c)
+	<-m.Ready()
+	return m
+}
+
+// mustBeginAlone runs one of two founders; the other is never there.
+func mustBeginAlone(t *testing.T) *running {
+	t.Helper()
+	c := config(vfs.NewMem())
+	c.Founders["node2"] = []string{"http://127.0.0.1:1"}
+	return mustBegin(t, c)
 }
 
 func (m *running) mustStop(t *testing.T) {
@@ -225,18 +240,10 @@ func TestLivesGoOnWhereTheLogLeftThem(t *testing.T) {
 
 func TestARequestWithoutALeaderIsRefusedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := config(vfs.NewMem())
-		c.Founders["node2"] = []string{"http://127.0.0.1:1"} // never there
-		r, err := Open(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- r.Run(ctx) }()
+		m := mustBeginAlone(t)
 		for _, ask := range []func() error{
-			func() error { _, err := r.Do(t.Context(), set("/k", "v")); return err },
-			func() error { return r.Barrier(t.Context()) },
+			func() error { _, err := m.Do(t.Context(), set("/k", "v")); return err },
+			func() error { return m.Barrier(t.Context()) },
 		} {
 			begin := time.Now()
 			err := ask()
@@ -250,20 +257,20 @@ func TestARequestWithoutALeaderIsRefusedInTime(t *testing.T) {
 		}
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := r.Do(gone, set("/k", "v")); !errors.Is(err, context.Canceled) {
+		if _, err := m.Do(gone, set("/k", "v")); !errors.Is(err, context.Canceled) {
 			t.Errorf("a caller who went away gets %v", err)
 		}
-		stop()
-		if err := <-done; err != nil {
+		m.stop()
+		if err := <-m.done; err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Do(t.Context(), set("/k", "v")); err == nil || !strings.Contains(err.Error(), causeStopped) {
+		if _, err := m.Do(t.Context(), set("/k", "v")); err == nil || !strings.Contains(err.Error(), causeStopped) {
 			t.Errorf("after the stop: %v", err)
 		}
-		if n := r.waiters.pending(); n != 0 {
+		if n := m.waiters.pending(); n != 0 {
 			t.Errorf("%d waiters are left", n)
 		}
-		if err := r.Close(); err != nil {
+		if err := m.Close(); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -272,114 +279,15 @@ func TestARequestWithoutALeaderIsRefusedInTime(t *testing.T) {
 // etcd's members without a quorum call themselves leader.
 func TestAMemberWithoutALeaderSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := config(vfs.NewMem())
-		c.Founders["node2"] = []string{"http://127.0.0.1:1"} // never there
-		r, err := Open(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- r.Run(ctx) }()
+		m := mustBeginAlone(t)
+		defer m.mustStop(t)
 		time.Sleep(10 * time.Second)
-		text := string(r.Stats().Self.AppendJSON(nil, time.Now()))
+		text := string(m.Stats().Self.AppendJSON(nil, time.Now()))
 		if !strings.Contains(text, `"state":"StateFollower"`) || !strings.Contains(text, `"leader":""`) {
 			t.Errorf("it says %s", text)
 		}
-		if _, ok := r.Leader(); ok || r.Leads() {
+		if _, ok := m.Leader(); ok || m.Leads() {
 			t.Error("it knows a leader")
 		}
-		stop()
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
-		}
 	})
-}
-
-func TestAwkwardDirectoriesAreRefusedAndLeftAlone(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		make func(t *testing.T, fs vfs.FS)
-		want string
-	}{
-		{"etcd's own", func(t *testing.T, fs vfs.FS) { mustMkdir(t, fs, "data/member/wal") }, "holds data of etcd (wal)"},
-		{"a newer format", func(t *testing.T, fs vfs.FS) {
-			mustWrite(t, fs, "data/member/identity", `{"format":2,"member":"1","cluster":"2"}`)
-		}, "start the newer keytree"},
-		{"a damaged identity", func(t *testing.T, fs vfs.FS) {
-			mustWrite(t, fs, "data/member/identity", `{"format":1,"member":"x`)
-		}, "is damaged"},
-		{"somebody's files", func(t *testing.T, fs vfs.FS) {
-			mustWrite(t, fs, "data/member/log/thesis.txt", "years of work")
-		}, `holds "thesis.txt"`},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			fs := vfs.NewMem()
-			tt.make(t, fs)
-			before := fs.String()
-			_, err := Open(config(fs))
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Fatalf("Open says %v, want %q", err, tt.want)
-			}
-			for _, line := range strings.Split(before, "\n") {
-				if !strings.Contains(fs.String(), line) {
-					t.Errorf("Open has changed the directory from\n%s\nto\n%s", before, fs.String())
-				}
-			}
-		})
-	}
-}
-
-func TestASecondProcessIsRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := config(vfs.Default)
-		c.Dir = t.TempDir()
-		m := mustRun(t, c)
-		defer m.mustStop(t)
-		if _, err := Open(c); err == nil || !strings.Contains(err.Error(), "in use by another process") {
-			t.Errorf("a second Open says %v", err)
-		}
-	})
-}
-
-// The power goes at some point of the founding; the next start must end with
-// a whole member.
-func TestAnInterruptedFoundingBeginsAfresh(t *testing.T) {
-	fs := vfs.NewMem()
-	mustMkdir(t, fs, "data/member/tree")
-	mustMkdir(t, fs, "data/member/log")
-	mustWrite(t, fs, "data/member/tree/000002.log", "half a file")
-	mustWrite(t, fs, "data/member/identity.new", "{")
-	synctest.Test(t, func(t *testing.T) {
-		m := mustRun(t, config(fs))
-		defer m.mustStop(t)
-		if got := m.index(t); got != 3 {
-			t.Errorf("the member stands at %d, want 3", got)
-		}
-	})
-}
-
-func mustMkdir(t *testing.T, fs vfs.FS, dir string) {
-	t.Helper()
-	if err := fs.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func mustWrite(t *testing.T, fs vfs.FS, path, text string) {
-	t.Helper()
-	mustMkdir(t, fs, fs.PathDir(path))
-	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -1,10 +1,10 @@
 package replica
 
 import (
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
-	"keytree/raftlog/member"
 	"keytree/store"
 )
 
@@ -26,11 +26,13 @@ type waiter struct {
 	result chan store.Result
 }
 
-// init makes ids that no other start of any member uses: the low half of the
-// member's id, then a count that begins at the clock's milliseconds.
-func (w *waiters) init(self member.ID, millis int64) {
+// init makes ids that no other start of any member uses: they count from a
+// random number. A clock would not do: where it stands still or goes back, an
+// entry of an earlier life that is replayed could answer a proposal of this
+// one.
+func (w *waiters) init() {
 	w.mu.byID = map[uint64]*waiter{}
-	w.next.Store(uint64(self)<<48 | uint64(millis)<<8&(1<<48-1))
+	w.next.Store(rand.Uint64())
 	w.pool.New = func() any { return &waiter{result: make(chan store.Result, 1)} }
 }
 
