@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -59,21 +60,31 @@ func TestASecondProcessIsRefused(t *testing.T) {
 	})
 }
 
-// The power goes at every point of the founding in turn; whatever that leaves,
-// the next start must end with a whole member.
+// The power goes before every step of the founding in turn, with all or nothing of
+// what was not synced reaching the disk; the next start must end with a whole
+// member. (Not with some of it: Pebble relies on the file system to keep the
+// order in which names appear in a directory, as journaling ones do.)
 func TestAnInterruptedFoundingBeginsAfresh(t *testing.T) {
+	for _, unsynced := range []int{0, 100} {
+		t.Run(fmt.Sprintf("unsynced=%d%%", unsynced), func(t *testing.T) { cutEverywhere(t, unsynced) })
+	}
+}
+
+func cutEverywhere(t *testing.T, unsynced int) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for at, whole := 1, false; !whole; at++ {
 		fs, left := vfs.NewCrashableMem(), at
 		var mu sync.Mutex // the engines' own goroutines write too
 		var after *vfs.MemFS
 		r, err := Open(config(errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
-			switch op.Kind {
-			case errorfs.OpCreate, errorfs.OpRename, errorfs.OpMkdirAll, errorfs.OpRemoveAll, errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileWrite:
+			// The steps between those of the engines, which have tests of
+			// their own and goroutines that must not meet a clone half-way.
+			step := op.Kind == errorfs.OpRename || op.Kind == errorfs.OpMkdirAll || op.Kind == errorfs.OpRemoveAll
+			if step && !strings.Contains(op.Path, "marker.") || strings.Contains(op.Path, identityFile) {
 				mu.Lock()
 				defer mu.Unlock()
 				if left--; left == 0 {
-					after = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rnd.IntN(101), RNG: rnd})
+					after = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: rnd})
 				}
 			}
 			return nil
