@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,8 +33,26 @@ func TestMain(m *testing.M) {
 type server struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	stderr *bytes.Buffer
+	stderr *transcript
 	client string // URL
+}
+
+// transcript collects what a process says while a test reads it.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (t *transcript) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(b)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
 }
 
 func command(t *testing.T, args ...string) *exec.Cmd {
@@ -52,7 +71,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 // empty, and returns once it is ready.
 func mustStart(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, stderr: &bytes.Buffer{}, client: "http://" + freeAddress(t)}
+	s := &server{t: t, stderr: &transcript{}, client: "http://" + freeAddress(t)}
 	peer := "http://" + freeAddress(t)
 	args = append([]string{"-name", "n1", "--listen-client-urls", s.client, "-advertise-client-urls=" + s.client,
 		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "n1=" + peer}, args...)
