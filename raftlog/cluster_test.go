@@ -302,6 +302,80 @@ func TestTheLogGoesOnWhenTheLeaderStops(t *testing.T) {
 	})
 }
 
+// What was forwarded to a leader that is gone is proposed again, once.
+func TestAProposalOutlivesItsLeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, 2, nil)
+		defer c.stopAll()
+		var acked []uint64
+		for range 5 {
+			old := c.leader()
+			c.net.isolate(old, true)
+			ids := make(chan uint64)
+			for id, m := range c.members {
+				if id == old {
+					continue
+				}
+				go func() {
+					got, ok := c.propose(m, 5*time.Second)
+					if !ok {
+						t.Errorf("the proposal at %d was lost with the leader", id)
+					}
+					ids <- got
+				}()
+			}
+			acked = append(acked, <-ids, <-ids)
+			c.net.isolate(old, false)
+			c.settle()
+		}
+		c.check(acked)
+	})
+}
+
+// A leader whose process is known to be gone is replaced at once, and one that
+// is only said to be gone keeps on leading.
+func TestALeaderThatIsGoneIsReplacedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, 3, nil)
+		defer c.stopAll()
+		for range 10 {
+			old := c.leader()
+			c.stop(old)
+			start := time.Now()
+			for id, m := range c.members {
+				if id != old {
+					m.log.LeaderGone(old)
+				}
+			}
+			for id, m := range c.members {
+				if id == old {
+					continue
+				}
+				if _, ok := c.propose(m, 20*time.Second); !ok {
+					t.Fatalf("no answer at %d after the leader stopped", id)
+				}
+			}
+			if took := time.Since(start); took > 400*time.Millisecond {
+				t.Errorf("a new leader took %v", took)
+			}
+			c.start(old)
+			c.settle()
+		}
+		leader := c.leader()
+		term := c.members[leader].log.Status().Term
+		for id, m := range c.members {
+			if id != leader {
+				m.log.LeaderGone(leader)
+				break
+			}
+		}
+		time.Sleep(3 * time.Second)
+		if s := c.members[leader].log.Status(); s.Leader != leader || s.Term != term {
+			t.Errorf("after a false report member %d leads in term %d, not %d in term %d", s.Leader, s.Term, leader, term)
+		}
+	})
+}
+
 func TestNothingAcknowledgedIsLostInPowerCuts(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {

@@ -28,7 +28,9 @@ type core struct {
 	changeAt             uint64 // the newest membership change in the log
 	termStart            uint64 // what a leader must commit before it knows the commit position
 
+	hasty   int // ticks during which this member stands for election without waiting
 	reads   reads
+	flights flights
 	late    []late     // proposals that raft did not take yet
 	lateLen int        // entries' bytes in late
 	files   []incoming // snapshots stepped, whose acceptance ready will show
@@ -51,7 +53,8 @@ type work struct {
 	append        *appendJob
 	apply         *applyJob
 	snapshots     []outgoing
-	drop          []string // files of snapshots that raft did not want
+	drop          []string   // files of snapshots that raft did not want
+	lost          []proposal // to be proposed again
 	leaderChanged bool
 }
 
@@ -122,8 +125,10 @@ func (c *core) campaignIfAlone() {
 
 func (c *core) tick() {
 	c.raw.Tick()
+	c.hasty = max(0, c.hasty-1)
 	c.campaignIfAlone()
 	c.ageLate()
+	c.flights.sweep()
 	c.retryLate()
 	c.retryRead()
 	c.storage.snapshots.tick(c.electionTicks)
@@ -133,7 +138,10 @@ func (c *core) tick() {
 func (c *core) step(in incoming) {
 	switch in.m.GetType() {
 	case raftpb.MsgProp:
-		c.stepProposal(late{m: in.m})
+		// One that is a term late may have been proposed again by its sender.
+		if b := c.raw.BasicStatus(); b.RaftState == raft.StateLeader && b.GetTerm() == in.m.GetLogTerm() {
+			c.stepProposal(late{m: in.m})
+		}
 	case raftpb.MsgHeartbeat:
 		_ = c.raw.Step(in.m) // an error is a message of no use
 		if b := c.raw.BasicStatus(); b.Lead == in.m.GetFrom() && b.GetTerm() == in.m.GetTerm() && in.m.RejectHint != nil {
@@ -165,7 +173,7 @@ func (c *core) ready() (w work, ok bool) {
 			w.append = c.appendWork(m)
 			accepted = w.append.file
 		case m.GetTo() == raft.LocalApplyThread:
-			w.apply = c.applyWork(m)
+			w.apply, w.lost = c.applyWork(m)
 		case m.GetType() == raftpb.MsgSnap:
 			w.snapshots = append(w.snapshots, c.storage.snapshots.give(m))
 		default:
@@ -196,6 +204,9 @@ func (c *core) observe(rd raft.Ready) (leaderChanged bool) {
 			c.termStart = rd.Entries[n-1].GetIndex() // or before it, at the empty entry of the term
 		}
 		c.leader, c.state = rd.Lead, rd.RaftState
+		if c.leader != 0 {
+			c.hasty = 0
+		}
 	}
 	return c.leader != leader || c.term != term && leader != 0
 }
@@ -233,9 +244,10 @@ func (c *core) appendWork(m *raftpb.Message) *appendJob {
 
 // applyWork readies entries for the machine, and carries out the membership
 // changes among them.
-func (c *core) applyWork(m *raftpb.Message) *applyJob {
-	job := &applyJob{m: m}
+func (c *core) applyWork(m *raftpb.Message) (job *applyJob, lost []proposal) {
+	job = &applyJob{m: m}
 	for _, e := range m.GetEntries() {
+		lost = append(lost, c.flights.arrive(e)...)
 		if !isChange(e) {
 			continue
 		}
@@ -250,7 +262,7 @@ func (c *core) applyWork(m *raftpb.Message) *applyJob {
 		job.changes = append(job.changes, change{cc, refused})
 	}
 	job.conf = c.conf
-	return job
+	return job, lost
 }
 
 // unwanted lists the files of stepped snapshots except the accepted one.
@@ -275,6 +287,7 @@ func (c *core) wrote(job *appendJob) {
 		c.storage.reset(place{meta.GetIndex(), meta.GetTerm()})
 		c.applied = meta.GetIndex()
 		c.lastStamp = job.stamp
+		c.flights.skip(meta.GetTerm())
 		c.clock.raise(c.mono, job.stamp)
 	}
 	c.storage.appended(job.m.GetEntries(), c.applied)

@@ -87,9 +87,13 @@ func (l *Log) loop(ctx context.Context) (err error) {
 	}()
 	ticker := time.NewTicker(l.config.Tick)
 	defer ticker.Stop()
-	r := turn{Log: l}
+	r := turn{Log: l, hurry: newHurry()}
+	defer r.hurry.timer.Stop()
 	l.core.mono = l.mono.read()
 	l.core.campaignIfAlone()
+	if !l.config.PatientStart {
+		l.core.hasty = 3 * l.config.ElectionTicks
+	}
 	for ctx.Err() == nil {
 		// Whoever has just been answered may be about to propose again: let them
 		// run first, and share the coming sync. It doubles what 64 get done.
@@ -104,6 +108,9 @@ func (l *Log) loop(ctx context.Context) (err error) {
 		case <-l.box.wake:
 		case <-ticker.C:
 			r.tick()
+		case <-r.hurry.timer.C:
+			r.hurry.armed = false
+			r.core.campaignHastily()
 		}
 	}
 	return nil
@@ -112,6 +119,7 @@ func (l *Log) loop(ctx context.Context) (err error) {
 // turn is what the raft loop keeps from turn to turn.
 type turn struct {
 	*Log
+	hurry    *hurry
 	letters  letters
 	writes   int    // handed to the append loop and not come back
 	applying int    // handed to the apply loop and not come back
@@ -224,6 +232,9 @@ func (r *turn) work() {
 		for _, out := range w.snapshots {
 			r.sendSnapshot(out)
 		}
+		if len(w.lost) > 0 {
+			r.box.reclaim(w.lost)
+		}
 		for _, file := range w.drop {
 			_ = r.config.FS.Remove(file) // Open removes what is left
 		}
@@ -235,6 +246,7 @@ func (r *turn) work() {
 	if r.core.storage.snapshots.request() {
 		r.applies.push(&applyJob{capture: true})
 	}
+	r.hurry.follow(r.core)
 	r.publish()
 }
 

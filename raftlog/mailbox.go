@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -148,11 +149,22 @@ func (b *mailbox) release(n int64) {
 	}
 }
 
-// giveBack returns proposals that raft did not take to the front.
+// giveBack returns proposals that raft did not take to the front. list stays
+// the caller's: it is about to be filled anew.
 func (b *mailbox) giveBack(list []proposal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.mu.proposals = append(list[:len(list):len(list)], b.mu.proposals...)
+	b.mu.proposals = slices.Concat(list, b.mu.proposals)
+}
+
+// reclaim puts proposals that had left the queue back to its front.
+func (b *mailbox) reclaim(list []proposal) {
+	b.mu.Lock()
+	for _, p := range list {
+		b.mu.bytes += int64(len(p.buf))
+	}
+	b.mu.Unlock()
+	b.giveBack(list)
 }
 
 // join joins the barrier that the loop will ask for next.

@@ -46,6 +46,9 @@ func (c *core) propose(list []proposal) []proposal {
 		if err != nil {
 			return list
 		}
+		if !c.alone() {
+			c.flights.depart(list[:n], c.raw.BasicStatus().GetTerm())
+		}
 		list = list[n:]
 	}
 	return nil
@@ -91,15 +94,24 @@ func (c *core) proposeChange(ctx context.Context, e *raftpb.Entry) {
 	}
 }
 
+// proposalOf makes a proposal for this term. raft reads LogTerm in other
+// messages only: in a proposal it is free, and says which leader it is for.
 func (c *core) proposalOf(entries []*raftpb.Entry) *raftpb.Message {
-	return &raftpb.Message{Type: raftpb.MsgProp.Enum(), From: new(c.id), Entries: entries}
+	term := c.raw.BasicStatus().GetTerm()
+	return &raftpb.Message{Type: raftpb.MsgProp.Enum(), From: new(c.id), LogTerm: new(term), Entries: entries}
 }
 
 // stepProposal steps proposals that are not in this member's queue. raft drops
 // them while leadership is being handed over, and quietly replaces a change by
-// nothing while another is under way; they are kept and tried again.
+// nothing while another is under way; they are kept and tried again, those of
+// another member while this one leads in their term.
 func (c *core) stepProposal(p late) {
 	m := p.m
+	if p.ctx != nil {
+		m.LogTerm = new(c.raw.BasicStatus().GetTerm())
+	} else if !c.leadsNow() || m.GetLogTerm() != c.raw.BasicStatus().GetTerm() {
+		return
+	}
 	kept := append([]*raftpb.Entry(nil), m.GetEntries()...)
 	if len(kept) == 0 {
 		return
@@ -141,15 +153,15 @@ func restamp(e *raftpb.Entry, stamp int64) error {
 // keep holds proposals back for retryLate. Too many are dropped, as a network
 // would drop them.
 func (c *core) keep(p late, entries []*raftpb.Entry) {
-	p.m = c.proposalOf(entries)
+	p.m = &raftpb.Message{Type: p.m.Type, From: p.m.From, LogTerm: p.m.LogTerm, Entries: entries}
 	if size := p.size(); c.lateLen+size <= maxLate {
 		c.lateLen += size
 		c.late = append(c.late, p)
 	}
 }
 
-// ageLate drops the proposals nobody waits for any more. Another member's
-// wait for an election, and not for ever: their proposers are gone by then.
+// ageLate drops the proposals nobody waits for any more. Another member's do
+// not wait for ever: their proposers are gone by then.
 func (c *core) ageLate() {
 	c.late = slices.DeleteFunc(c.late, func(p late) bool {
 		return p.ctx != nil && p.ctx.Err() != nil || p.ctx == nil && p.ticks > 3*c.electionTicks
