@@ -52,48 +52,101 @@ func (r *Replica) found(again bool) (identity, error) {
 	if !ok {
 		return identity{}, fmt.Errorf("couldn't find local name %q in the initial cluster configuration", r.config.Name)
 	}
+	var all []member.Member
+	for _, urls := range founders {
+		all = append(all, member.Member{ID: member.NewID(urls, r.config.Token), PeerURLs: urls})
+	}
+	slices.SortFunc(all, byID)
+	var ids []member.ID
+	for _, m := range all {
+		ids = append(ids, m.ID)
+	}
+	id := identity{Member: member.NewID(urls, r.config.Token).String(), Cluster: member.NewClusterID(ids).String()}
+	return r.begin(id, again, func() error { return r.enrollAll(all) })
+}
+
+// enrollAll gives the empty tree its first contents, and the log its start.
+func (r *Replica) enrollAll(all []member.Member) error {
+	var commands []store.Command
+	var voters []uint64
+	for _, m := range all {
+		commands = append(commands, enroll(m, false))
+		voters = append(voters, uint64(m.ID))
+	}
+	position := uint64(len(all))
+	note := raftlog.Note(voters, nil, firstTerm, r.config.Now().UnixNano())
+	if _, err := r.tree.Apply(store.Batch{Position: position, Note: note, Commands: commands}); err != nil {
+		return err
+	}
+	if err := r.tree.Flush(); err != nil {
+		return err
+	}
+	return raftlog.Bootstrap(r.logConfig(), position, firstTerm, voters)
+}
+
+// Join says which running cluster a member joins, as its members told.
+type Join struct {
+	Self, Cluster member.ID
+	Members       []member.Member // of the cluster, this one included
+}
+
+// join makes the data of a member that was added to a running cluster: an
+// empty tree and an empty log. The rest comes from the leader.
+func (r *Replica) join(again bool) (identity, error) {
+	j := r.config.Join
+	id := identity{Member: j.Self.String(), Cluster: j.Cluster.String()}
+	for _, m := range j.Members {
+		id.Peers = append(id.Peers, peerHint{m.ID.String(), m.PeerURLs})
+	}
+	return r.begin(id, again, func() error { return raftlog.Bootstrap(r.logConfig(), 0, 0, nil) })
+}
+
+// begin makes the data of a new member. Before fill there is an empty tree,
+// after it all is there.
+func (r *Replica) begin(id identity, again bool, fill func() error) (identity, error) {
 	if err := r.clear(again); err != nil {
 		return identity{}, err
 	}
-	var ids []member.ID
-	byID := map[member.ID][]string{}
-	for _, urls := range founders {
-		id := member.NewID(urls, r.config.Token)
-		ids = append(ids, id)
-		byID[id] = urls
+	id.Format, id.Founding = format, true
+	var err error
+	if r.self, r.cluster, err = id.ids(); err != nil {
+		return identity{}, err
 	}
-	slices.Sort(ids)
-	r.self, r.cluster = member.NewID(urls, r.config.Token), member.NewClusterID(ids)
-
-	id := identity{Format: format, Member: r.self.String(), Cluster: r.cluster.String(), Founding: true}
 	if err := writeIdentity(r.fs, r.config.Dir, id); err != nil {
 		return identity{}, err
 	}
-	position := uint64(len(ids))
-	var commands []store.Command
-	var voters []uint64
-	for _, id := range ids {
-		commands = append(commands, enroll(id, byID[id]))
-		voters = append(voters, uint64(id))
-	}
 	if err := r.openTree(); err != nil {
-		return identity{}, err
-	}
-	note := raftlog.Note(voters, nil, firstTerm, r.config.Now().UnixNano())
-	if _, err := r.tree.Apply(store.Batch{Position: position, Note: note, Commands: commands}); err != nil {
-		return identity{}, err
-	}
-	if err := r.tree.Flush(); err != nil {
 		return identity{}, err
 	}
 	if err := makeDir(r.fs, r.logDir()); err != nil {
 		return identity{}, err
 	}
-	if err := raftlog.Bootstrap(r.logConfig(), position, firstTerm, voters); err != nil {
+	if err := fill(); err != nil {
 		return identity{}, err
 	}
 	id.Founding = false
 	return id, writeIdentity(r.fs, r.config.Dir, id)
+}
+
+// HasData says whether a member lives in dir already: then it goes on, and
+// what Config says about founding and joining is not looked at.
+func HasData(fs vfs.FS, dir string) (bool, error) {
+	id, err := readIdentity(fs, dir)
+	if errors.Is(err, errNoIdentity) {
+		return false, nil
+	}
+	return err == nil && !id.Founding, err
+}
+
+// seize makes this member the only one, see Config.ForceNew.
+func (r *Replica) seize() error {
+	change := rosterChange{What: seizeCluster, ID: r.self.String()}
+	err := raftlog.Seize(r.logConfig(), [][]byte{change.appendJSON(make([]byte, raftlog.Headroom))})
+	if err != nil {
+		return fmt.Errorf("force a new cluster: %w", err)
+	}
+	r.config.Logger.Warn(fmt.Sprintf("forcing restart of member %v in cluster %v: the other members are left behind", r.self, r.cluster))
+	return nil
 }
 
 // firstTerm is the term of the state a cluster is founded with; its first

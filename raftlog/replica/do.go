@@ -25,6 +25,11 @@ func (r *Replica) Do(ctx context.Context, c store.Command) (store.Result, error)
 	if err != nil {
 		return store.Result{}, err
 	}
+	return r.propose(ctx, buf)
+}
+
+// propose proposes what follows the headroom in buf, and waits for it.
+func (r *Replica) propose(ctx context.Context, buf []byte) (store.Result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.config.RequestTimeout, errTimeout)
 	defer cancel()
 	w := r.waiters.add()
@@ -32,6 +37,7 @@ func (r *Replica) Do(ctx context.Context, c store.Command) (store.Result, error)
 		r.waiters.drop(w)
 		return store.Result{}, r.unavailable(ctx, err)
 	}
+	var err error
 	select {
 	case result := <-w.result:
 		r.waiters.done(w)

@@ -21,6 +21,15 @@ type identity struct {
 	Member   string `json:"member"`
 	Cluster  string `json:"cluster"`
 	Founding bool   `json:"founding,omitempty"`
+
+	// Peers are the members that one which joined was told of. They show it the
+	// way until the leader has sent it the roster.
+	Peers []peerHint `json:"peers,omitempty"`
+}
+
+type peerHint struct {
+	ID   string   `json:"id"`
+	URLs []string `json:"urls"`
 }
 
 // format is the layout of a member's directory; docs/DISK.md draws it. A
@@ -29,12 +38,26 @@ const format = 1
 
 const identityFile = "identity"
 
+// maxIdentity bounds what is read of one that is damaged.
+const maxIdentity = 1 << 20
+
 var errNoIdentity = errors.New("no identity")
 
 func (id identity) ids() (self, cluster member.ID, err error) {
 	self, err1 := member.ParseID(id.Member)
 	cluster, err2 := member.ParseID(id.Cluster)
 	return self, cluster, errors.Join(err1, err2)
+}
+
+// members are the hints as members; they were checked by ids.
+func (id identity) members() []member.Member {
+	var all []member.Member
+	for _, p := range id.Peers {
+		if one, err := member.ParseID(p.ID); err == nil {
+			all = append(all, member.Member{ID: one, PeerURLs: p.URLs})
+		}
+	}
+	return all
 }
 
 func readIdentity(fs vfs.FS, dir string) (id identity, err error) {
@@ -47,7 +70,7 @@ func readIdentity(fs vfs.FS, dir string) (id identity, err error) {
 		return id, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 4096))
+	text, err := io.ReadAll(io.LimitReader(f, maxIdentity))
 	if err != nil {
 		return id, err
 	}

@@ -13,8 +13,16 @@ import (
 // machine is the tree as the log sees it: entries come in, commands go on.
 type machine struct {
 	*Replica
-	ids      []uint64
+	ids      []uint64 // of who waits for each command, or 0
 	commands []store.Command
+	verdicts []verdict
+	roster   *roster // after what is in commands
+}
+
+// verdict is the outcome of a change of the roster that takes no command.
+type verdict struct {
+	id  uint64
+	err error // nil: it was so already
 }
 
 // Cursor, DurablePosition, Capture and Restore are the tree's own.
@@ -26,23 +34,32 @@ func (m *machine) Restore(r io.Reader) error {
 	if err := m.tree.Restore(r); err != nil {
 		return err
 	}
-	return m.loadRoster()
+	position, note := m.tree.Cursor()
+	if err := m.loadConf(note); err != nil {
+		return err
+	}
+	if err := m.loadRoster(); err != nil {
+		return err
+	}
+	m.replay(position)
+	return nil
 }
 
 // Apply turns the entries of b into commands, applies them, and answers those
 // who wait. Every member must come to the same tree, so an entry that cannot
 // be read stops this one.
 func (m *machine) Apply(b raftlog.Batch) error {
-	m.ids, m.commands = m.ids[:0], m.commands[:0]
+	m.ids, m.commands, m.verdicts, m.roster = m.ids[:0], m.commands[:0], m.verdicts[:0], m.Replica.roster.Load()
+	moved := false
 	for i := range b.Entries {
 		e := &b.Entries[i]
-		var c store.Command
-		if err := c.UnmarshalBinary(e.Data); err != nil {
+		if e.Change != nil {
+			moved = true // who takes part in raft is in the note
+			continue
+		}
+		if err := m.read(e); err != nil {
 			return fmt.Errorf("the entry at position %d is not for this version of keytree: %w", e.Position, err)
 		}
-		c.Now = e.Stamp
-		m.ids = append(m.ids, e.ID)
-		m.commands = append(m.commands, c)
 	}
 	before := m.tree.Index()
 	results, err := m.tree.Apply(store.Batch{Position: b.Position, Note: b.Note, Commands: m.commands})
@@ -52,10 +69,63 @@ func (m *machine) Apply(b raftlog.Batch) error {
 	if err := m.observe(before, results); err != nil {
 		return err
 	}
+	if moved {
+		if err := m.loadConf(b.Note); err != nil {
+			return err
+		}
+		m.rosterChanged()
+	}
 	m.waiters.serve(m.ids, results)
+	for _, v := range m.verdicts {
+		m.waiters.serve([]uint64{v.id}, []store.Result{{Err: v.err}})
+	}
 	m.replay(b.Position)
 	clear(m.commands)
 	return nil
+}
+
+// read adds the commands of an entry.
+func (m *machine) read(e *raftlog.Entry) error {
+	if isRosterChange(e.Data) {
+		return m.readChange(e)
+	}
+	var c store.Command
+	if err := c.UnmarshalBinary(e.Data); err != nil {
+		return err
+	}
+	m.add(e, c)
+	return nil
+}
+
+// readChange decides on a change of the roster, which may take several
+// commands; whoever waits is answered by the last.
+func (m *machine) readChange(e *raftlog.Entry) error {
+	c, id, err := parseRosterChange(e.Data)
+	if err != nil {
+		return err
+	}
+	next, commands, refusal := m.roster.change(c, id)
+	if refusal != nil {
+		m.verdicts = append(m.verdicts, verdict{e.ID, refusal})
+		return nil
+	}
+	m.roster = next
+	for i := range commands {
+		m.add(e, commands[i])
+		if i < len(commands)-1 {
+			m.ids[len(m.ids)-1] = 0
+		}
+	}
+	if len(commands) == 0 {
+		m.verdicts = append(m.verdicts, verdict{e.ID, nil})
+	}
+	return nil
+}
+
+func (m *machine) add(e *raftlog.Entry, c store.Command) {
+	c.Now = e.Stamp
+	m.ids = append(m.ids, e.ID)
+	m.commands = append(m.commands, c)
 }
 
 // observe counts what was applied and follows changes of the roster.

@@ -17,34 +17,43 @@ const publishPatience = 500 * time.Millisecond
 // at every start: a restarted member can so be renamed. Then the leader
 // decides the cluster's version, if nobody has.
 func (r *Replica) publishUntilDone(ctx context.Context) {
-	a := attributes{Name: r.config.Name, ClientURLs: slices.Sorted(slices.Values(r.config.ClientURLs))}
-	for !r.tries(ctx, introduce(r.self, a)) {
+	c := rosterChange{
+		What: introduceMember, ID: r.self.String(),
+		Name: r.config.Name, ClientURLs: slices.Sorted(slices.Values(r.config.ClientURLs)),
+	}
+	for !r.tries(ctx, func() (store.Result, error) { return r.submit(ctx, c) }) {
 		if ctx.Err() != nil {
 			return
 		}
 	}
 	r.config.Logger.Info(fmt.Sprintf("published {Name:%s ClientURLs:[%s]} to cluster %v",
-		a.Name, strings.Join(a.ClientURLs, " "), r.cluster))
+		c.Name, strings.Join(c.ClientURLs, " "), r.cluster))
+	version := store.Command{Op: store.Set, Path: versionPath, Value: r.config.Version}
 	for r.Version() == "" {
-		if r.Leads() && r.tries(ctx, store.Command{Op: store.Set, Path: versionPath, Value: r.config.Version}) {
+		changed := r.changes.wait()
+		if r.Leads() && r.tries(ctx, func() (store.Result, error) { return r.Do(ctx, version) }) {
 			r.config.Logger.Info("set the initial cluster version to " + majorMinor(r.config.Version))
 			break
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.rosterChanged:
+		case <-changed:
 		case <-time.After(publishPatience):
 		}
 	}
 	close(r.ready)
 }
 
-// tries proposes c and reports success. It waits a little after a failure.
-func (r *Replica) tries(ctx context.Context, c store.Command) bool {
-	_, err := r.Do(ctx, c)
-	if err == nil {
+// tries proposes something and reports success. It waits a little after a
+// failure.
+func (r *Replica) tries(ctx context.Context, propose func() (store.Result, error)) bool {
+	result, err := propose()
+	if err == nil && result.Err == nil {
 		return true
+	}
+	if err == nil {
+		err = result.Err
 	}
 	if ctx.Err() == nil {
 		r.config.Logger.Warn("publishing to the cluster failed, trying again", "error", err)

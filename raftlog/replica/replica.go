@@ -33,13 +33,17 @@ type Config struct {
 	LogDir     string              // holds the log; default: in Dir
 	Founders   map[string][]string // name -> peer URLs of the first members; looked at when Dir is empty
 	Token      string              // enters the identities made from Founders
+	Join       *Join               // in place of Founders: the cluster exists already
+	ForceNew   bool                // the other members are lost: go on alone with the data in Dir
 	ClientURLs []string            // published to the cluster at every start
 	Version    string              // the cluster version the first leader sets, such as "3.4.0"
 	Compatible string              // the version of etcd this program behaves like, such as "3.4.23"
 
-	Transport raftlog.Transport
-	Tick      time.Duration // heartbeat interval; default 100 ms
-	Elections int           // ticks without a leader until an election; default 10
+	Transport      Transport     // default: none, for a member without peers
+	Tick           time.Duration // heartbeat interval; default 100 ms
+	Elections      int           // ticks without a leader until an election; default 10
+	PatientStart   bool          // wait for an election timeout before the first election
+	StrictReconfig bool          // refuse changes of members after which too few could agree
 
 	RequestTimeout time.Duration // of Do and Barrier; default 5 s and two elections
 	HistoryLength  int           // events kept; default 1000
@@ -62,6 +66,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.CacheBytes == 0 {
 		c.CacheBytes = 64 << 20
+	}
+	if c.Transport == nil {
+		c.Transport = nowhere{}
 	}
 	if c.FS == nil {
 		c.FS = vfs.Default
@@ -88,11 +95,15 @@ type Replica struct {
 	waiters  waiters
 
 	self, cluster member.ID
+	hints         []member.Member // who was there when this member joined; until the roster tells
 	roster        atomic.Pointer[roster]
-	rosterChanged chan struct{} // receives after the roster was loaded anew; holds one
+	conf          atomic.Pointer[conf]
+	changes       news          // of roster and conf
 	replayed      chan struct{} // closed once the tree is where it was when the member stopped
 	replayTo      uint64        // that position; the apply loop's after Open
 	ready         chan struct{} // closed once the member has published itself
+	removal       sync.Once
+	removed       chan struct{} // closed once the member is in the cluster no longer
 	stopped       chan struct{} // closed when Run has ended
 }
 
@@ -102,13 +113,13 @@ type Replica struct {
 func Open(c Config) (*Replica, error) {
 	c = c.withDefaults()
 	r := &Replica{
-		config:        c,
-		fs:            c.FS,
-		cache:         pebble.NewCache(c.CacheBytes),
-		rosterChanged: make(chan struct{}, 1),
-		replayed:      make(chan struct{}),
-		ready:         make(chan struct{}),
-		stopped:       make(chan struct{}),
+		config:   c,
+		fs:       c.FS,
+		cache:    pebble.NewCache(c.CacheBytes),
+		replayed: make(chan struct{}),
+		ready:    make(chan struct{}),
+		removed:  make(chan struct{}),
+		stopped:  make(chan struct{}),
 	}
 	if err := r.open(); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -126,6 +137,8 @@ func (r *Replica) open() error {
 	id, err := readIdentity(r.fs, r.config.Dir)
 	founding := errors.Is(err, errNoIdentity) || err == nil && id.Founding
 	switch {
+	case founding && r.config.Join != nil:
+		id, err = r.join(id.Founding)
 	case founding:
 		id, err = r.found(id.Founding)
 	case err == nil:
@@ -137,10 +150,20 @@ func (r *Replica) open() error {
 	if r.self, r.cluster, err = id.ids(); err != nil {
 		return err
 	}
+	r.hints = id.members()
 	r.counters = r.newCounters(founding)
 	r.waiters.init()
+	_, note := r.tree.Cursor()
+	if err := r.loadConf(note); err != nil {
+		return err
+	}
 	if err := r.loadRoster(); err != nil {
 		return err
+	}
+	if r.config.ForceNew && !founding {
+		if err := r.seize(); err != nil {
+			return err
+		}
 	}
 	if r.log, err = raftlog.Open(r.logConfig()); errors.Is(err, raftlog.ErrNotBootstrapped) {
 		return fmt.Errorf("the log of this member is not in %s: start it with the --wal-dir it was founded with (%w)", r.logDir(), err)
@@ -149,8 +172,8 @@ func (r *Replica) open() error {
 	}
 	r.announce(founding)
 	s := r.log.Status()
-	r.replayTo = s.Commit
-	if len(r.Members()) == 1 {
+	r.replayTo = max(1, s.Commit) // one that joins has nothing before the leader's snapshot
+	if v := r.conf.Load().voters; len(v) == 1 && v[0] == r.self {
 		r.replayTo = s.LastPosition // all of a lone member's log gets committed
 	}
 	r.replay(s.Applied)
@@ -211,6 +234,7 @@ func (r *Replica) logConfig() raftlog.Config {
 		Transport:     r.config.Transport,
 		Tick:          r.config.Tick,
 		ElectionTicks: r.config.Elections,
+		PatientStart:  r.config.PatientStart,
 		Logger:        r.config.Logger,
 		Now:           r.config.Now,
 		Observer: raftlog.Observer{
@@ -229,27 +253,42 @@ func (r *Replica) leaderChanged(leader, _ uint64) {
 	}
 	if leader == uint64(r.self) {
 		state = stats.Leading
+		r.counters.Leader.Reset()
 	}
 	r.counters.Self.Became(state, name, r.config.Now())
 }
 
-// Run drives the member until ctx is done or its disk fails. When it returns,
-// every goroutine it started has ended. Run is called once.
+// Run drives the member until ctx is done, its disk fails, or it has been
+// removed from the cluster: then it returns ErrRemoved. When it returns, every
+// goroutine it started has ended. Run is called once.
 func (r *Replica) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer close(r.stopped)
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	wg.Go(func() { r.sweepUntilDone(ctx) })
 	wg.Go(func() { r.publishUntilDone(ctx) })
 	wg.Go(func() { r.flushWhenQuiet(ctx) })
-	return r.log.Run(ctx)
+	wg.Go(func() { r.alignUntilDone(ctx) })
+	wg.Go(func() {
+		select {
+		case <-r.removed:
+			stop(ErrRemoved)
+		case <-ctx.Done():
+		}
+	})
+	err := r.log.Run(ctx)
+	if err == nil && errors.Is(context.Cause(ctx), ErrRemoved) {
+		return ErrRemoved
+	}
+	return err
 }
 
 // Replayed is closed once the tree has applied again what it had applied when
 // the member stopped: before, reads could show an older tree than clients
-// have seen. It needs no leader.
+// have seen. It needs no leader, but for a member that joins: it has nothing
+// to show before the leader's snapshot.
 func (r *Replica) Replayed() <-chan struct{} { return r.replayed }
 
 // Ready is closed once the member has published itself and the cluster's

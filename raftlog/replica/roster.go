@@ -1,9 +1,11 @@
 package replica
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,9 +18,11 @@ import (
 //
 //	/members/ID/raftAttributes   {"peerURLs":[...]}
 //	/members/ID/attributes       {"name":"...","clientURLs":[...]}
+//	/removed_members/ID          {"peerURLs":[...]}, for ever
 //	/version                     the cluster's version, such as 3.4.0
 var (
 	membersPath = store.ParsePath(store.Cluster, "/members")
+	removedPath = store.ParsePath(store.Cluster, "/removed_members")
 	versionPath = store.ParsePath(store.Cluster, "/version")
 )
 
@@ -40,40 +44,29 @@ type attributes struct {
 // only replaced.
 type roster struct {
 	members []member.Member // by ID
+	removed []member.Member // by ID; the peer URLs are those it had last
 	version string
 }
 
-// enroll is the command that puts a member into the roster.
-func enroll(id member.ID, peerURLs []string) store.Command {
-	text, err := json.Marshal(raftAttributes{PeerURLs: slices.Sorted(slices.Values(peerURLs))})
-	if err != nil {
-		panic(err) // strings always marshal
-	}
-	return store.Command{Op: store.Create, Path: memberPath(id).Child(raftAttributesName), Value: string(text)}
-}
+func byID(a, b member.Member) int { return cmp.Compare(a.ID, b.ID) }
 
-// introduce is the command that tells the others a member's name and where
-// clients reach it.
-func introduce(id member.ID, a attributes) store.Command {
-	text, err := json.Marshal(a)
-	if err != nil {
-		panic(err) // strings always marshal
+func find(list []member.Member, id member.ID) (member.Member, bool) {
+	i, found := slices.BinarySearchFunc(list, member.Member{ID: id}, byID)
+	if !found {
+		return member.Member{}, false
 	}
-	return store.Command{Op: store.Set, Path: memberPath(id).Child(attributesName), Value: string(text)}
+	return list[i], true
 }
-
-func memberPath(id member.ID) store.Path { return membersPath.Child(id.String()) }
 
 // loadRoster reads the roster anew from the tree.
 func (r *Replica) loadRoster() error {
 	all := &roster{}
-	l, err := r.tree.List(membersPath, true)
-	if err == nil {
-		all.members, err = readMembers(l)
-		err = errors.Join(err, l.Close())
+	var err error
+	if all.members, err = r.readMembers(membersPath); err != nil {
+		return err
 	}
-	if err != nil && !isRefusal(err, store.CodeKeyNotFound) {
-		return fmt.Errorf("read the roster: %w", err)
+	if all.removed, err = r.readMembers(removedPath); err != nil {
+		return err
 	}
 	n, _, err := r.tree.Get(versionPath)
 	if err != nil && !isRefusal(err, store.CodeKeyNotFound) {
@@ -81,51 +74,54 @@ func (r *Replica) loadRoster() error {
 	}
 	all.version = n.Value
 	r.roster.Store(all)
-	select {
-	case r.rosterChanged <- struct{}{}:
-	default:
-	}
+	r.rosterChanged()
 	return nil
 }
 
-func readMembers(l *store.Listing) ([]member.Member, error) {
-	var all []member.Member
-	for l.Next() {
-		it := l.Item()
-		if it.Kind != store.Leaf {
-			continue
-		}
-		rest := strings.TrimPrefix(string(it.Path), membersPath.String()+"/")
-		hex, what, _ := strings.Cut(rest, "/")
-		id, err := member.ParseID(hex)
-		if err != nil {
-			return nil, err
-		}
-		if len(all) == 0 || all[len(all)-1].ID != id {
-			all = append(all, member.Member{ID: id})
-		}
-		m := &all[len(all)-1]
-		switch what {
-		case raftAttributesName:
-			var a raftAttributes
-			err = json.Unmarshal(it.Value, &a)
-			m.PeerURLs = a.PeerURLs
-		case attributesName:
-			var a attributes
-			err = json.Unmarshal(it.Value, &a)
-			m.Name, m.ClientURLs = a.Name, a.ClientURLs
-		}
-		if err != nil {
-			return nil, fmt.Errorf("member %v: %w", id, err)
-		}
+// readMembers reads the members below p, sorted by ID.
+func (r *Replica) readMembers(p store.Path) ([]member.Member, error) {
+	all := map[member.ID]member.Member{}
+	l, err := r.tree.List(p, true)
+	if isRefusal(err, store.CodeKeyNotFound) {
+		return nil, nil
 	}
-	slices.SortFunc(all, func(a, b member.Member) int {
-		if a.ID < b.ID {
-			return -1
+	if err == nil {
+		for l.Next() && err == nil {
+			if it := l.Item(); it.Kind == store.Leaf {
+				err = readMember(all, strings.TrimPrefix(string(it.Path), p.String()+"/"), it.Value)
+			}
 		}
-		return 1
-	})
-	return all, l.Err()
+		err = errors.Join(err, l.Err(), l.Close())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the roster: %w", err)
+	}
+	return slices.SortedFunc(maps.Values(all), byID), nil
+}
+
+// readMember takes over one node of the roster; name is ID or ID/part.
+func readMember(all map[member.ID]member.Member, name string, value []byte) error {
+	hex, part, _ := strings.Cut(name, "/")
+	id, err := member.ParseID(hex)
+	if err != nil {
+		return err
+	}
+	m := all[id]
+	m.ID = id
+	if part == attributesName {
+		var a attributes
+		err = json.Unmarshal(value, &a)
+		m.Name, m.ClientURLs = a.Name, a.ClientURLs
+	} else {
+		var a raftAttributes
+		err = json.Unmarshal(value, &a)
+		m.PeerURLs = a.PeerURLs
+	}
+	if err != nil {
+		return fmt.Errorf("member %v: %w", id, err)
+	}
+	all[id] = m
+	return nil
 }
 
 func isRefusal(err error, code store.Code) bool {
@@ -140,19 +136,18 @@ func (r *Replica) Self() member.ID { return r.self }
 func (r *Replica) ClusterID() member.ID { return r.cluster }
 
 // Members are all members, sorted by ID. The slice is the caller's to read
-// only.
-func (r *Replica) Members() []member.Member { return r.roster.Load().members }
+// only. One that has just joined knows only what it was told when it did.
+func (r *Replica) Members() []member.Member {
+	if known := r.roster.Load().members; len(known) > 0 {
+		return known
+	}
+	return r.hints
+}
 
 // Version is the cluster's version, or "" while it is undecided.
 func (r *Replica) Version() string { return r.roster.Load().version }
 
 // Leader is the member that leads, as this one knows.
 func (r *Replica) Leader() (member.Member, bool) {
-	leader := member.ID(r.log.Status().Leader)
-	for _, m := range r.Members() {
-		if m.ID == leader {
-			return m, true
-		}
-	}
-	return member.Member{}, false
+	return find(r.Members(), member.ID(r.log.Status().Leader))
 }
