@@ -95,7 +95,6 @@ type Config struct {
 	Tick           time.Duration // 100 ms
 	ElectionTicks  int           // 10
 	HeartbeatTicks int           // 1
-	PatientStart   bool          // wait for an election timeout before the first election
 
 	CatchUpEntries int   // 5000: entries kept behind the machine for followers
 	CatchUpBytes   int64 // 64 MiB: and their bytes at most

@@ -28,12 +28,13 @@ type core struct {
 	changeAt             uint64 // the newest membership change in the log
 	termStart            uint64 // what a leader must commit before it knows the commit position
 
-	hasty   int // ticks during which this member stands for election without waiting
-	reads   reads
-	flights flights
-	late    []late     // proposals that raft did not take yet
-	lateLen int        // entries' bytes in late
-	files   []incoming // snapshots stepped, whose acceptance ready will show
+	hasty     int    // ticks during which this member stands for election without waiting
+	forgotten uint64 // the leader whose process was last known to be gone
+	reads     reads
+	flights   flights
+	late      []late     // proposals that raft did not take yet
+	lateLen   int        // entries' bytes in late
+	files     []incoming // snapshots stepped, whose acceptance ready will show
 
 	// Scratch of propose: a leader's raft copies entries.
 	slab []raftpb.Entry
@@ -204,9 +205,6 @@ func (c *core) observe(rd raft.Ready) (leaderChanged bool) {
 			c.termStart = rd.Entries[n-1].GetIndex() // or before it, at the empty entry of the term
 		}
 		c.leader, c.state = rd.Lead, rd.RaftState
-		if c.leader != 0 {
-			c.hasty = 0
-		}
 	}
 	return c.leader != leader || c.term != term && leader != 0
 }

@@ -11,9 +11,9 @@ import (
 // hears from a living leader, so haste is safe even when it is wrong.
 
 const (
-	// firstHaste bounds the pause before the first campaign, so that those who
-	// learn the same at once do not split the votes.
-	firstHaste = 40 * time.Millisecond
+	// firstHaste is the pause before the first campaign for each voter with a
+	// lower id: all learn the same at once, and must not split the votes.
+	firstHaste = 25 * time.Millisecond
 	// A campaign that led to nothing is tried again after between haste and
 	// three times haste.
 	haste = 50 * time.Millisecond
@@ -30,21 +30,35 @@ func (c *core) leaderGone(id uint64) {
 		return
 	}
 	if c.raw.ForgetLeader() == nil {
-		c.hasty = c.electionTicks
+		c.hasty, c.forgotten = c.electionTicks, id
 	}
 }
 
-// campaignHastily stands for election unless somebody leads by now.
-func (c *core) campaignHastily() {
-	if c.hasty > 0 && c.leader == 0 {
+// campaignHastily stands for election, unless somebody leads by now, or has
+// stood for it since the term was seen: that one is to have its chance.
+func (c *core) campaignHastily(term uint64) {
+	if b := c.raw.BasicStatus(); c.hasty > 0 && b.Lead == 0 && b.GetTerm() == term {
 		_ = c.raw.Campaign() // refused: it may not lead
 	}
 }
 
-// hurry is the raft loop's timer for campaigns.
+// rank is how many voters have a lower id, the leader that was forgotten left
+// out.
+func (c *core) rank() (n int) {
+	for _, id := range c.conf.GetVoters() {
+		if id < c.id && id != c.forgotten {
+			n++
+		}
+	}
+	return n
+}
+
+// hurry is the raft loop's timer for campaigns. The haste is not over when a
+// leader is known: two who stand at the same time may still undo each other.
 type hurry struct {
 	timer *time.Timer
 	armed bool
+	term  uint64 // when it was armed
 	tries int
 }
 
@@ -57,15 +71,15 @@ func newHurry() *hurry {
 // follow arms the timer while the core is in haste.
 func (h *hurry) follow(c *core) {
 	switch {
-	case c.hasty == 0 || c.leader != 0:
+	case c.hasty == 0:
 		h.tries = 0
-	case !h.armed:
-		pause := rand.N(firstHaste)
+	case c.leader == 0 && !h.armed:
+		pause := time.Duration(c.rank())*firstHaste + rand.N(firstHaste/4)
 		if h.tries > 0 {
 			pause = haste + rand.N(2*haste)
 		}
 		h.tries++
-		h.armed = true
+		h.armed, h.term = true, c.raw.BasicStatus().GetTerm()
 		h.timer.Reset(pause)
 	}
 }

@@ -91,9 +91,7 @@ func (l *Log) loop(ctx context.Context) (err error) {
 	defer r.hurry.timer.Stop()
 	l.core.mono = l.mono.read()
 	l.core.campaignIfAlone()
-	if !l.config.PatientStart {
-		l.core.hasty = 3 * l.config.ElectionTicks
-	}
+	l.core.hasty = 3 * l.config.ElectionTicks
 	for ctx.Err() == nil {
 		// Whoever has just been answered may be about to propose again: let them
 		// run first, and share the coming sync. It doubles what 64 get done.
@@ -110,7 +108,7 @@ func (l *Log) loop(ctx context.Context) (err error) {
 			r.tick()
 		case <-r.hurry.timer.C:
 			r.hurry.armed = false
-			r.core.campaignHastily()
+			r.core.campaignHastily(r.hurry.term)
 		}
 	}
 	return nil

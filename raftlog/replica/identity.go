@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 
@@ -25,6 +26,20 @@ type identity struct {
 	// Peers are the members that one which joined was told of. They show it the
 	// way until the leader has sent it the roster.
 	Peers []peerHint `json:"peers,omitempty"`
+
+	// Sum is the CRC-32C, in hex, of this object without it: one flipped bit
+	// could make another member of this one.
+	Sum string `json:"sum"`
+}
+
+// sum is what Sum should be.
+func (id identity) sum() string {
+	id.Sum = ""
+	text, err := json.Marshal(id)
+	if err != nil {
+		panic(err) // plain values always marshal
+	}
+	return fmt.Sprintf("%08x", crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 type peerHint struct {
@@ -80,14 +95,15 @@ func readIdentity(fs vfs.FS, dir string) (id identity, err error) {
 	if id.Format > format {
 		return id, fmt.Errorf("%s says format %d, this program reads up to %d: start the newer keytree that wrote it", path, id.Format, format)
 	}
-	if _, _, err := id.ids(); err != nil {
-		return id, fmt.Errorf("%s is damaged: %w", path, err)
+	if _, _, err := id.ids(); err != nil || id.Sum != id.sum() {
+		return id, fmt.Errorf("%s is damaged: its sum is %q, not %q; restore the directory from a backup, or remove it and let the member join again", path, id.sum(), id.Sum)
 	}
 	return id, nil
 }
 
 // writeIdentity makes id durable in dir, all or nothing.
 func writeIdentity(fs vfs.FS, dir string, id identity) error {
+	id.Sum = id.sum()
 	text, err := json.Marshal(id)
 	if err != nil {
 		return err

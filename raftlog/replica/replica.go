@@ -42,7 +42,6 @@ type Config struct {
 	Transport      Transport     // default: none, for a member without peers
 	Tick           time.Duration // heartbeat interval; default 100 ms
 	Elections      int           // ticks without a leader until an election; default 10
-	PatientStart   bool          // wait for an election timeout before the first election
 	StrictReconfig bool          // refuse changes of members after which too few could agree
 
 	RequestTimeout time.Duration // of Do and Barrier; default 5 s and two elections
@@ -234,7 +233,6 @@ func (r *Replica) logConfig() raftlog.Config {
 		Transport:     r.config.Transport,
 		Tick:          r.config.Tick,
 		ElectionTicks: r.config.Elections,
-		PatientStart:  r.config.PatientStart,
 		Logger:        r.config.Logger,
 		Now:           r.config.Now,
 		Observer: raftlog.Observer{
