@@ -42,6 +42,11 @@ func parseRosterChange(data []byte) (c rosterChange, id member.ID, err error) {
 	if err := json.Unmarshal(data, &c); err != nil {
 		return c, 0, err
 	}
+	switch c.What {
+	case addMember, removeMember, updateMember, introduceMember, seizeCluster:
+	default:
+		return c, 0, fmt.Errorf("a change of the roster called %q", c.What)
+	}
 	id, err = member.ParseID(c.ID)
 	return c, id, err
 }
@@ -71,17 +76,15 @@ func (r *roster) change(c rosterChange, id member.ID) (*roster, []store.Command,
 		return r.with(m), []store.Command{introduce(m)}, nil
 	case removeMember:
 		return r.without(m), expel(m), nil
-	case seizeCluster:
-		var all []store.Command
-		for _, other := range r.members {
-			if other.ID != id {
-				all = append(all, expel(other)...)
-				r = r.without(other)
-			}
-		}
-		return r, all, nil
 	}
-	return nil, nil, fmt.Errorf("a change of the roster called %q is not for this version of keytree", c.What)
+	var all []store.Command // seizeCluster
+	for _, other := range r.members {
+		if other.ID != id {
+			all = append(all, expel(other)...)
+			r = r.without(other)
+		}
+	}
+	return r, all, nil
 }
 
 // taken says whether one of urls belongs to a member other than id.
