@@ -1,22 +1,18 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
+
+	"keytree/raftlog/member"
 )
 
 // config is what the command line says. Times are in milliseconds, as the
 // flags are.
 type config struct {
 	name, dataDir, walDir string
-	snapshotCount         uint64
 	heartbeat, election   uint
 	watchHistory          uint
 	listenPeer            urls
@@ -24,13 +20,32 @@ type config struct {
 	advertisePeer         urls
 	advertiseClient       urls
 	initialCluster        string
-	state                 clusterState
+	state                 string // new or existing
 	token                 string
+	discovery             discoveryConfig
+	strictReconfig        bool
+	forceNew              bool
+	proxy                 proxyConfig
 	enableV2, enablePprof bool
 	debug, version, help  bool
-	given                 map[string]bool // flags that were set
-	founders              map[string][]string
-	clientDefault         bool // listening where newcomers and scripts of 0.4 look
+	given                 map[string]bool // flags that were set to something
+	clientDefault         bool            // listening where newcomers and scripts of 0.4 look
+}
+
+// discoveryConfig is where to find the other members, if they are not listed.
+type discoveryConfig struct {
+	url      string
+	fallback string // when the cluster found is full: proxy or exit
+	proxy    string // the HTTP proxy on the way
+	domain   string // of SRV records
+	suffix   string // of their service names
+}
+
+// proxyConfig is how to be a proxy.
+type proxyConfig struct {
+	mode                                   string // off, readonly or on
+	failureWait, refresh                   uint
+	dialTimeout, writeTimeout, readTimeout uint
 }
 
 const (
@@ -52,23 +67,53 @@ func (c *config) settings() []setting {
 		{"member", "name", "human-readable name for this member.", (*text)(&c.name)},
 		{"member", "data-dir", "directory of this member's data; default NAME.etcd.", (*text)(&c.dataDir)},
 		{"member", "wal-dir", "directory of the log, to have it on a disk of its own.", (*text)(&c.walDir)},
-		{"member", "snapshot-count", "accepted for etcd's sake: the log is truncated without snapshots.", (*count)(&c.snapshotCount)},
+		{"member", "snapshot-count", "accepted for etcd's sake: the log is truncated without snapshots.", new(count)},
+		{"member", "max-snapshots", "accepted for etcd's sake: no snapshots are kept.", new(number)},
+		{"member", "max-wals", "accepted for etcd's sake: what the log no longer needs is removed.", new(number)},
 		{"member", "heartbeat-interval", "milliseconds between two heartbeats of the leader.", (*number)(&c.heartbeat)},
 		{"member", "election-timeout", "milliseconds without a heartbeat until an election.", (*number)(&c.election)},
+		{"member", "initial-election-tick-advance", "accepted for etcd's sake: a first election never waits longer than it must.", new(truth)},
 		{"member", "listen-peer-urls", "URLs to listen on for other members.", &c.listenPeer},
 		{"member", "listen-client-urls", "URLs to listen on for clients.", &c.listenClient},
 		{"member", "watch-history", "events kept for watches that ask for the past.", (*number)(&c.watchHistory)},
 		{"clustering", "initial-advertise-peer-urls", "this member's peer URLs as the others reach them; used once, to found the cluster.", &c.advertisePeer},
 		{"clustering", "advertise-client-urls", "this member's client URLs as clients reach them.", &c.advertiseClient},
 		{"clustering", "initial-cluster", "NAME=URL,... of the founding members.", (*text)(&c.initialCluster)},
-		{"clustering", "initial-cluster-state", "'new' or 'existing'.", &c.state},
+		{"clustering", "initial-cluster-state", "'new' to found a cluster, 'existing' to join one.", choice{&c.state, []string{stateNew, stateExisting}}},
 		{"clustering", "initial-cluster-token", "sets clusters with the same URLs apart.", (*text)(&c.token)},
+		{"clustering", "discovery", "URL where the founding members meet, in place of --initial-cluster.", (*text)(&c.discovery.url)},
+		{"clustering", "discovery-fallback", "what to be when they are enough without this one: 'proxy', or 'exit'.", choice{&c.discovery.fallback, []string{fallbackProxy, fallbackExit}}},
+		{"clustering", "discovery-proxy", "HTTP proxy on the way to the discovery URL.", (*text)(&c.discovery.proxy)},
+		{"clustering", "discovery-srv", "DNS domain whose SRV records name the founding members.", (*text)(&c.discovery.domain)},
+		{"clustering", "discovery-srv-name", "suffix of the service names in these records.", (*text)(&c.discovery.suffix)},
+		{"clustering", "strict-reconfig-check", "refuse changes of the cluster that could cost it its quorum.", (*truth)(&c.strictReconfig)},
+		{"clustering", "pre-vote", "accepted for etcd's sake: members always ask before they call an election.", new(truth)},
 		{"clustering", "enable-v2", "serve the v2 API.", (*truth)(&c.enableV2)},
+		{"proxy", "proxy", "be a proxy instead of a member: 'on', 'readonly', or 'off'.", choice{&c.proxy.mode, []string{proxyOff, proxyReadonly, proxyOn}}},
+		{"proxy", "proxy-failure-wait", "milliseconds until a member that failed is asked again.", (*number)(&c.proxy.failureWait)},
+		{"proxy", "proxy-refresh-interval", "milliseconds between two looks at who is in the cluster.", (*number)(&c.proxy.refresh)},
+		{"proxy", "proxy-dial-timeout", "milliseconds to connect to a member.", (*number)(&c.proxy.dialTimeout)},
+		{"proxy", "proxy-write-timeout", "milliseconds to write to a member.", (*number)(&c.proxy.writeTimeout)},
+		{"proxy", "proxy-read-timeout", "milliseconds to read from a member; 0: for ever, as watches need it.", (*number)(&c.proxy.readTimeout)},
 		{"logging and profiling", "debug", "log at debug level and enable pprof.", (*truth)(&c.debug)},
 		{"logging and profiling", "enable-pprof", "serve profiles under /debug/pprof/.", (*truth)(&c.enablePprof)},
+		{"unsafe", "force-new-cluster", "go on as the only member, with all the data: for when the others are lost for ever.", (*truth)(&c.forceNew)},
 		{"other", "version", "print the version and exit.", (*truth)(&c.version)},
 		{"other", "help", "print this text and exit.", (*truth)(&c.help)},
 		{"other", "h", "", (*truth)(&c.help)},
+	}
+}
+
+// defaults is a config before any flag.
+func defaults() *config {
+	return &config{
+		name: "default", token: "etcd-cluster", state: stateNew,
+		heartbeat: 100, election: 1000, watchHistory: 1000,
+		discovery:      discoveryConfig{fallback: fallbackProxy},
+		strictReconfig: true,
+		proxy:          proxyConfig{mode: proxyOff, failureWait: 5000, refresh: 30_000, dialTimeout: 1000, writeTimeout: 5000},
+		enableV2:       true,
+		given:          map[string]bool{},
 	}
 }
 
@@ -79,11 +124,7 @@ type usageError struct{ error }
 // readConfig reads the command line. What is wrong with it is told on stderr
 // where that is the flag package's to do.
 func readConfig(args []string, stderr io.Writer) (*config, error) {
-	c := &config{
-		name: "default", token: "etcd-cluster", state: "new",
-		snapshotCount: 100_000, heartbeat: 100, election: 1000, watchHistory: 1000,
-		enableV2: true, given: map[string]bool{},
-	}
+	c := defaults()
 	fs := flag.NewFlagSet("keytree", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() { fmt.Fprintln(stderr, "usage: keytree [flags]\n       keytree --help    shows all flags") }
@@ -93,7 +134,7 @@ func readConfig(args []string, stderr io.Writer) (*config, error) {
 	if err := fs.Parse(args); err != nil {
 		return nil, usageError{err}
 	}
-	fs.Visit(func(f *flag.Flag) { c.given[f.Name] = true })
+	fs.Visit(func(f *flag.Flag) { c.given[f.Name] = f.Value.String() != "" })
 	if c.help || c.version {
 		return c, nil
 	}
@@ -116,80 +157,13 @@ func (c *config) fillIn() {
 	fill(&c.listenClient, defaultClientURLs)
 	fill(&c.advertisePeer, defaultPeerURL)
 	fill(&c.advertiseClient, defaultClientURLs)
-	if c.initialCluster == "" {
-		var parts []string
-		for _, u := range c.advertisePeer {
-			parts = append(parts, c.name+"="+u)
-		}
-		c.initialCluster = strings.Join(parts, ",")
+	if c.initialCluster == "" && c.discovery.url == "" && c.discovery.domain == "" {
+		c.initialCluster = c.alone().String()
 	}
 }
 
-func verification(format string, args ...any) error {
-	return fmt.Errorf("error verifying flags, "+format+". See 'keytree --help'.", args...)
-}
-
-// verify checks what single flags cannot.
-func (c *config) verify() error {
-	switch {
-	case c.given["listen-client-urls"] && !c.given["advertise-client-urls"]:
-		return verification("--advertise-client-urls is required when --listen-client-urls is set explicitly.\n" +
-			"When listening on specific address(es), this process must advertise accessible url(s) to each connected client")
-	case c.heartbeat == 0:
-		return verification("--heartbeat-interval must be >0 (set to %dms)", c.heartbeat)
-	case c.election == 0:
-		return verification("--election-timeout must be >0 (set to %dms)", c.election)
-	case 5*c.heartbeat > c.election:
-		return verification("--election-timeout[%dms] should be at least as 5 times as --heartbeat-interval[%dms]", c.election, c.heartbeat)
-	case c.election > 50_000:
-		return verification("--election-timeout[%dms] is too long, and should be set less than 50000ms", c.election)
-	case c.watchHistory < 1 || c.watchHistory > 10_000_000:
-		return verification("--watch-history[%d] should be between 1 and 10000000", c.watchHistory)
-	case !c.enableV2:
-		return verification("--enable-v2=false leaves nothing to serve")
-	}
-	for _, u := range slices.Concat(c.listenClient, c.listenPeer) {
-		if strings.HasPrefix(u, "https:") {
-			return fmt.Errorf("TLS key/cert (--cert-file, --key-file) must be provided for url %s with HTTPS scheme: use an http URL", u)
-		}
-	}
-	return c.readFounders()
-}
-
-// readFounders reads --initial-cluster: name=url pieces, where a name may
-// repeat, and checks this member's own entry.
-func (c *config) readFounders() error {
-	c.founders = map[string][]string{}
-	seen := map[string]bool{}
-	for _, piece := range strings.Split(c.initialCluster, ",") {
-		if piece = strings.TrimSpace(piece); piece == "" {
-			continue
-		}
-		name, raw, _ := strings.Cut(piece, "=")
-		u, err := checkURL(raw)
-		if err != nil {
-			return fmt.Errorf("error setting up initial cluster: %w", err)
-		}
-		if seen[u] {
-			return fmt.Errorf("initial cluster %s has duplicate url", c.initialCluster)
-		}
-		seen[u] = true
-		c.founders[name] = append(c.founders[name], u)
-	}
-	own, ok := c.founders[c.name]
-	if !ok {
-		return fmt.Errorf("couldn't find local name %q in the initial cluster configuration", c.name)
-	}
-	if len(c.founders) > 1 {
-		return fmt.Errorf("--initial-cluster names %d members, and this release forms clusters of one: name this member only", len(c.founders))
-	}
-	slices.Sort(own)
-	if !slices.Equal(own, c.advertisePeer) {
-		return fmt.Errorf("--initial-cluster has %s=%s but missing from --initial-advertise-peer-urls=%s",
-			c.name, strings.Join(own, ","), c.advertisePeer.String())
-	}
-	return nil
-}
+// alone is the cluster of this member only.
+func (c *config) alone() member.Cluster { return member.Cluster{c.name: c.advertisePeer} }
 
 func (c *config) tick() time.Duration { return time.Duration(c.heartbeat) * time.Millisecond }
 func (c *config) elections() int      { return int(c.election / c.heartbeat) }
@@ -208,55 +182,4 @@ func (c *config) printHelp(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  --%s\n        %s\n", s.name, s.usage)
 	}
-}
-
-// checkURL is raw without blanks if it is a URL to listen on or be reached at.
-func checkURL(raw string) (string, error) {
-	raw = strings.TrimSpace(raw)
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "", err
-	}
-	if u.Scheme != "http" && u.Scheme != "https" {
-		return "", fmt.Errorf("URL scheme must be http or https: %s", raw)
-	}
-	if _, _, err := net.SplitHostPort(u.Host); err != nil {
-		return "", fmt.Errorf(`URL address does not have the form "host:port": %s`, raw)
-	}
-	if u.Path != "" {
-		return "", fmt.Errorf("URL must not contain a path: %s", raw)
-	}
-	return u.String(), nil
-}
-
-// urls is a comma-separated list of URLs, kept sorted.
-type urls []string
-
-func (u *urls) String() string { return strings.Join(*u, ",") }
-
-func (u *urls) Set(s string) error {
-	var all urls
-	for _, raw := range strings.Split(s, ",") {
-		one, err := checkURL(raw)
-		if err != nil {
-			return err
-		}
-		all = append(all, one)
-	}
-	slices.Sort(all)
-	*u = all
-	return nil
-}
-
-// clusterState says whether a member founds a cluster or joins one.
-type clusterState string
-
-func (s *clusterState) String() string { return string(*s) }
-
-func (s *clusterState) Set(v string) error {
-	if v != "new" && v != "existing" {
-		return errors.New("invalid value")
-	}
-	*s = clusterState(v)
-	return nil
 }

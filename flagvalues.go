@@ -2,7 +2,11 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strconv"
+	"strings"
+
+	"keytree/raftlog/member"
 )
 
 // text, number, count and truth are flag values of the plain kinds. Their
@@ -50,5 +54,51 @@ func (t *truth) Set(s string) error {
 		return errParse
 	}
 	*t = truth(v)
+	return nil
+}
+
+// choice is one of a few words.
+type choice struct {
+	chosen *string
+	of     []string
+}
+
+const (
+	stateNew      = "new"
+	stateExisting = "existing"
+
+	fallbackExit  = "exit"
+	fallbackProxy = "proxy"
+
+	proxyOff      = "off"
+	proxyReadonly = "readonly"
+	proxyOn       = "on"
+)
+
+func (c choice) String() string { return *c.chosen }
+
+func (c choice) Set(s string) error {
+	if !slices.Contains(c.of, s) {
+		return errors.New("invalid value")
+	}
+	*c.chosen = s
+	return nil
+}
+
+// urls is a comma-separated list of URLs, kept sorted. Nothing is no URL.
+type urls []string
+
+func (u *urls) String() string { return strings.Join(*u, ",") }
+
+func (u *urls) Set(s string) error {
+	*u = nil
+	if s == "" {
+		return nil
+	}
+	all, err := member.ParseURLs(strings.Split(s, ","))
+	if err != nil {
+		return err
+	}
+	*u = all
 	return nil
 }

@@ -78,8 +78,8 @@ func start(args []string, stdout, stderr io.Writer) (code int, ended os.Signal) 
 		case <-ctx.Done():
 		}
 	}()
-	if err := runMember(ctx, c, logger, level); err != nil {
-		logger.Error(err.Error())
+	if err := run(ctx, c, logger, level); err != nil {
+		tell(logger, err)
 		return 1, nil
 	}
 	select {

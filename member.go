@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"keytree/httpapi"
+	"keytree/raftlog/peer"
 	"keytree/raftlog/replica"
 )
 
@@ -22,13 +22,9 @@ const stopPatience = 700 * time.Millisecond
 
 // runMember runs a member until ctx is done or something it needs fails.
 func runMember(ctx context.Context, c *config, logger *slog.Logger, level *slog.LevelVar) (err error) {
-	logger.Info("keytree Version: " + Version)
-	if c.dataDir == "" {
-		c.dataDir = c.name + ".etcd"
-		logger.Warn("no data-dir provided, using default data-dir ./" + c.dataDir)
-	}
-	if _, err := os.Stat(filepath.Join(c.dataDir, "member")); c.state == "existing" && errors.Is(err, os.ErrNotExist) {
-		return errors.New("--initial-cluster-state existing: this release cannot join a cluster; leave the flag out to found one")
+	begin, err := form(ctx, c, logger)
+	if err != nil {
+		return err
 	}
 	peers, err := listen(c.listenPeer, "peers", logger)
 	if err != nil {
@@ -42,16 +38,18 @@ func runMember(ctx context.Context, c *config, logger *slog.Logger, level *slog.
 	defer closeAll(clients)
 	c.logSettings(logger)
 
-	r, err := replica.Open(c.replicaConfig(logger))
+	transport := peer.New(peer.Config{Version: Version, Tick: c.tick(), Logger: logger})
+	r, err := replica.Open(c.replicaConfig(begin, transport, logger))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
+	transport.Attach(peer.Attachment{Cluster: r.ClusterID(), Member: r.Self(), Receiver: r, Stats: r.Stats()})
 	registry := prometheus.NewRegistry()
 	if err := r.Stats().Register(registry); err != nil {
 		return err
 	}
-	m := &running{replica: r, stopping: make(chan struct{}), ended: make(chan error)}
+	m := &running{replica: r, transport: transport, stopping: make(chan struct{}), ended: make(chan error)}
 	api := httpapi.Config{
 		Keyspace:       r,
 		Cluster:        r,
@@ -70,13 +68,32 @@ func runMember(ctx context.Context, c *config, logger *slog.Logger, level *slog.
 		logger.Info("pprof is enabled under /debug/pprof")
 	}
 	m.clients = httpapi.NewServer(httpapi.New(api), logger)
-	m.peers = httpapi.NewServer(httpapi.NewPeerHandler(api), logger)
-	return m.run(ctx, clients, peers, logger)
+	m.peers = httpapi.NewServer(forPeers(transport.Handler(), httpapi.NewPeerHandler(api)), logger)
+	err = m.run(ctx, clients, peers, logger)
+	if errors.Is(err, replica.ErrRemoved) {
+		logger.Error(replica.ErrRemoved.Error())
+		logger.Info("the data-dir used by this member must be removed.")
+		return nil
+	}
+	return err
+}
+
+// forPeers answers what members ask of each other: raft's messages below
+// /raft, and questions that people may ask too.
+func forPeers(raft, questions http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/raft" || strings.HasPrefix(r.URL.Path, "/raft/") {
+			raft.ServeHTTP(w, r)
+			return
+		}
+		questions.ServeHTTP(w, r)
+	})
 }
 
 // running is a member while it runs.
 type running struct {
 	replica        *replica.Replica
+	transport      *peer.Transport
 	clients, peers *http.Server
 	stopping       chan struct{} // closed when the end begins
 	actors         int           // goroutines that have not told ended yet
@@ -93,9 +110,15 @@ func (m *running) start(actor func() error) {
 // served once the tree is where it was before: an older one would make them
 // see time run backwards.
 func (m *running) run(ctx context.Context, clients, peers []listener, logger *slog.Logger) error {
-	replicate, stopReplica := context.WithCancel(context.WithoutCancel(ctx))
+	carry, stopTransport := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopTransport()
+	replicate, stopReplica := context.WithCancel(carry)
 	defer stopReplica()
-	m.start(func() error { return m.replica.Run(replicate) })
+	m.start(func() error {
+		defer stopTransport() // the log needs it to the end
+		return m.replica.Run(replicate)
+	})
+	m.start(func() error { return m.transport.Run(carry) })
 	m.serve(m.peers, peers)
 
 	goOn, failure := m.await(ctx, m.replica.Replayed())
@@ -140,14 +163,16 @@ func (m *running) serve(server *http.Server, open []listener) {
 	}
 }
 
-// stop ends the serving: first there are no new requests, then no watches,
-// then nothing under way, or only what takes too long. The log runs on
-// meanwhile, because requests need it to finish.
+// stop ends the serving: another member is made leader, so that the others can
+// go on at once, then there are no new requests, then no watches, then nothing
+// under way, or only what takes too long. The log runs on meanwhile, because
+// requests need it to finish.
 func (m *running) stop(ctx context.Context) {
 	close(m.stopping)
-	m.replica.EndWatches()
 	ctx, cancel := context.WithTimeout(ctx, stopPatience)
 	defer cancel()
+	m.replica.HandOver(ctx)
+	m.replica.EndWatches()
 	for _, server := range []*http.Server{m.clients, m.peers} {
 		if err := server.Shutdown(ctx); err != nil {
 			_ = server.Close() // who did not finish in time is cut off
@@ -155,20 +180,24 @@ func (m *running) stop(ctx context.Context) {
 	}
 }
 
-func (c *config) replicaConfig(logger *slog.Logger) replica.Config {
+func (c *config) replicaConfig(begin founding, transport replica.Transport, logger *slog.Logger) replica.Config {
 	return replica.Config{
-		Name:          c.name,
-		Dir:           filepath.Join(c.dataDir, "member"),
-		LogDir:        c.walDir,
-		Founders:      c.founders,
-		Token:         c.token,
-		ClientURLs:    c.advertiseClient,
-		Version:       clusterVersion,
-		Compatible:    httpapi.Compatible,
-		Tick:          c.tick(),
-		Elections:     c.elections(),
-		HistoryLength: int(c.watchHistory),
-		Logger:        logger,
+		Name:           c.name,
+		Dir:            c.memberDir(),
+		LogDir:         c.walDir,
+		Founders:       begin.founders,
+		Token:          begin.token,
+		Join:           begin.join,
+		ForceNew:       c.forceNew,
+		ClientURLs:     c.advertiseClient,
+		Version:        clusterVersion,
+		Compatible:     httpapi.Compatible,
+		Transport:      transport,
+		Tick:           c.tick(),
+		Elections:      c.elections(),
+		StrictReconfig: c.strictReconfig,
+		HistoryLength:  int(c.watchHistory),
+		Logger:         logger,
 	}
 }
 
@@ -177,7 +206,7 @@ func (c *config) logSettings(logger *slog.Logger) {
 	for _, line := range []string{
 		"name = " + c.name,
 		"data dir = " + c.dataDir,
-		"member dir = " + filepath.Join(c.dataDir, "member"),
+		"member dir = " + c.memberDir(),
 		fmt.Sprintf("heartbeat = %dms", c.heartbeat),
 		fmt.Sprintf("election = %dms", c.election),
 		"advertise client URLs = " + c.advertiseClient.String(),

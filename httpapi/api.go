@@ -45,6 +45,11 @@ type Cluster interface {
 	Members() []member.Member // in the order of their IDs
 	Leader() (member.Member, bool)
 	Version() string // such as "3.4.0"; empty while undecided
+
+	// ChangeMember carries out a change and answers with the member as it is
+	// then listed: one that was added has its ID by now. It is refused with the
+	// errors of package member, and fails like Do.
+	ChangeMember(context.Context, member.Change) (member.Member, error)
 }
 
 // Progress tells where the log stands. It may be called from any goroutine.
@@ -115,8 +120,9 @@ func New(c Config) http.Handler {
 // routes is everything but /v2/keys, which ServeHTTP knows itself.
 func (a *API) routes() chi.Router {
 	r := chi.NewRouter()
-	r.Handle("/v2/members", a.on("GET,POST,DELETE,PUT", verbs{"GET": a.listMembers}))
-	r.Handle("/v2/members/*", a.on("GET,POST,DELETE,PUT", verbs{"GET": a.member}))
+	members := verbs{"GET": a.member, "POST": a.addMember, "PUT": a.updateMember, "DELETE": a.removeMember}
+	r.Handle("/v2/members", a.on("GET,POST,DELETE,PUT", members))
+	r.Handle("/v2/members/*", a.on("GET,POST,DELETE,PUT", members))
 	r.Handle("/v2/machines", a.on("GET,HEAD", verbs{"GET": a.machines, "HEAD": a.machines}))
 	r.Handle("/v2/stats/self", a.on("GET", verbs{"GET": a.selfStats}))
 	r.Handle("/v2/stats/leader", a.on("GET", verbs{"GET": a.leaderStats}))
@@ -131,6 +137,7 @@ func (a *API) routes() chi.Router {
 	r.Handle("/metrics", a.metrics())
 	r.Handle("/debug/vars", a.on("GET", verbs{"GET": a.vars}))
 	r.Handle("/config/local/log", a.on("PUT", verbs{"PUT": a.setLogLevel}))
+	r.HandleFunc("/keytree/v1/discovery/new", a.newToken)
 	if a.EnablePprof {
 		r.Handle("/debug/pprof", http.RedirectHandler("/debug/pprof/", http.StatusMovedPermanently))
 		r.HandleFunc("/debug/pprof/*", pprof.Index)
@@ -177,7 +184,11 @@ func (a *API) route(w http.ResponseWriter, r *http.Request) {
 	at.Routes = a.router
 	at.RoutePath = r.URL.Path
 	at.RouteMethod = http.MethodGet
-	a.router.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, at)))
+	r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, at))
+	if r.ContentLength != 0 {
+		r.Body = arriving{r.Body, w}
+	}
+	a.router.ServeHTTP(w, r)
 }
 
 // isClean reports whether p has no empty, "." or ".." element. A trailing

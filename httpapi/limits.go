@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"io"
 	"net/http"
 	"time"
 )
@@ -18,6 +19,10 @@ const (
 	// megabyte of key each.
 	maxKeyBytes = 16384
 	maxKeyDepth = 512
+
+	// What is said about a member may be this long. Every member keeps it, and
+	// every listing repeats it.
+	maxMember = 64 << 10
 
 	// A body must arrive within this time.
 	bodyTime = 60 * time.Second
@@ -42,6 +47,20 @@ func limitBodyTime(w http.ResponseWriter) {
 // server listens for the client's going away, which may be hours from now.
 func liftBodyTime(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // as above
+}
+
+// arriving is a body that ends the effect of limitBodyTime once it is there.
+type arriving struct {
+	io.ReadCloser
+	w http.ResponseWriter
+}
+
+func (b arriving) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		liftBodyTime(b.w)
+	}
+	return n, err
 }
 
 // send writes the body of an answer. Each piece of a long one must be taken

@@ -5,8 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
+	"keytree/httpapi/apitest"
 	"keytree/raftlog/member"
 	"keytree/raftlog/replica"
 	"keytree/stats"
@@ -21,39 +20,14 @@ type lone struct {
 	refuse atomic.Pointer[store.Error] // instead of doing anything
 	hang   atomic.Bool                 // as without a quorum
 	lost   atomic.Bool                 // no leader
+	balk   atomic.Pointer[error]       // instead of changing members
 }
 
 // openLone opens a lone member that ends with the test, as the recordings
 // were made with.
 func openLone(t testing.TB) *lone {
 	t.Helper()
-	r, err := replica.Open(replica.Config{
-		Name:       "node1",
-		Dir:        "node1.etcd/member",
-		Founders:   map[string][]string{"node1": {"http://127.0.0.1:21380"}},
-		Token:      "etcd-cluster",
-		ClientURLs: []string{"http://127.0.0.1:21379"},
-		Version:    "3.4.0",
-		Compatible: Compatible,
-		FS:         vfs.NewMem(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	<-r.Ready()
-	return &lone{Replica: r}
+	return &lone{Replica: apitest.Open(t, 1, nil).Members[0].Replica}
 }
 
 // stats are the member's counters.
@@ -71,6 +45,16 @@ func (l *lone) Barrier(ctx context.Context) error {
 		return err
 	}
 	return l.Replica.Barrier(ctx)
+}
+
+func (l *lone) ChangeMember(ctx context.Context, c member.Change) (member.Member, error) {
+	if err := l.trouble(ctx); err != nil {
+		return member.Member{}, err
+	}
+	if err := l.balk.Load(); err != nil {
+		return member.Member{}, *err
+	}
+	return l.Replica.ChangeMember(ctx, c)
 }
 
 func (l *lone) trouble(ctx context.Context) error {

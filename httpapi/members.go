@@ -10,24 +10,14 @@ import (
 	"keytree/raftlog/member"
 )
 
-// listMembers answers GET /v2/members.
-func (a *API) listMembers(*http.Request) (reply, error) {
-	b := []byte(`{"members":[`)
-	for i, m := range a.Cluster.Members() {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendMember(b, m)
-	}
-	return reply{content: contentJSON, cluster: true, body: append(b, "]}\n"...)}, nil
-}
-
-// member answers GET below /v2/members, where there is nothing but the leader.
+// member answers GET /v2/members, and below it, where there is nothing but
+// the leader.
 func (a *API) member(r *http.Request) (reply, error) {
 	answer := reply{content: contentJSON, cluster: true}
 	switch chi.URLParam(r, "*") {
 	case "":
-		return a.listMembers(r)
+		answer.body = a.appendMembers(nil)
+		return answer, nil
 	case "leader":
 		leader, found := a.Cluster.Leader()
 		if !found {
@@ -37,6 +27,17 @@ func (a *API) member(r *http.Request) (reply, error) {
 		return answer, nil
 	}
 	return answer, &problem{http.StatusNotFound, "Not found"}
+}
+
+func (a *API) appendMembers(b []byte) []byte {
+	b = append(b, `{"members":[`...)
+	for i, m := range a.Cluster.Members() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendMember(b, m)
+	}
+	return append(b, "]}\n"...)
 }
 
 func appendMember(b []byte, m member.Member) []byte {

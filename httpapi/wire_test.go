@@ -3,10 +3,10 @@ package httpapi
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -16,50 +16,92 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"keytree/httpapi/apitest"
+	"keytree/raftlog/member"
+	"keytree/raftlog/peer"
+	"keytree/stats"
 )
 
-// bench is a server on an in-memory listener, to be spoken to byte by byte.
+// bench is a cluster whose members serve on listeners in memory, to be spoken
+// to byte by byte.
 type bench struct {
-	t        testing.TB
+	t       testing.TB
+	members *apitest.Cluster
+	roles   map[string]*apitest.Member // who is meant by the port of an exchange
+	ids     *strings.Replacer          // of members: as recorded, as here
+	added   member.Member              // by the exchanges so far
+
+	// Of the lone member that newBench starts.
 	cluster  *lone
-	listener *pipeListener
 	stopping chan struct{}
 	log      *bytes.Buffer
 }
 
-// newBench starts a server that ends with the test. This is the one place
-// that knows what stands behind the API.
+// newBench starts a lone member that ends with the test.
 func newBench(t testing.TB, change ...func(*Config)) *bench {
 	t.Helper()
-	d := openLone(t)
-	b := &bench{t: t, cluster: d, listener: newPipeListener(), stopping: make(chan struct{}), log: &bytes.Buffer{}}
+	b := &bench{t: t, ids: strings.NewReplacer(), stopping: make(chan struct{}), log: &bytes.Buffer{}}
+	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: b.log}, nil))
+	b.members = apitest.Open(t, 1, func(m *apitest.Member) apitest.Servers {
+		b.cluster = &lone{Replica: m.Replica}
+		return serve(t, b.cluster, m.Stats(), append([]func(*Config){func(c *Config) {
+			c.Logger, c.Stopping, c.RequestTimeout = logger, b.stopping, 0
+		}}, change...)...)
+	})
+	b.roles = map[string]*apitest.Member{"": b.members.Members[0]}
+	return b
+}
+
+// newCluster starts n members that end with the test.
+func newCluster(t testing.TB, n int) *bench {
+	t.Helper()
+	b := &bench{t: t, ids: strings.NewReplacer()}
+	b.members = apitest.Open(t, n, func(m *apitest.Member) apitest.Servers { return serve(t, m.Replica, m.Stats()) })
+	b.roles = map[string]*apitest.Member{"leader": b.members.Leader()}
+	if n > 1 {
+		b.roles["follower"] = b.members.Follower(0)
+	}
+	return b
+}
+
+// of is b with m as the one that is spoken to when no other is named.
+func (b *bench) of(m *apitest.Member) *bench {
+	c := *b
+	c.roles = maps.Clone(b.roles)
+	c.roles[""] = m
+	return &c
+}
+
+// serve makes what a member serves. This is the one place that knows what
+// stands behind the API.
+func serve(t testing.TB, m interface {
+	Keyspace
+	Cluster
+	Progress
+}, counters *stats.Member, change ...func(*Config)) apitest.Servers {
+	t.Helper()
 	metrics := prometheus.NewRegistry()
-	if err := d.stats().Register(metrics); err != nil {
+	if err := counters.Register(metrics); err != nil {
 		t.Fatal(err)
 	}
 	config := Config{
-		Keyspace: d, Cluster: d, Progress: d, Stats: d.stats(), Metrics: metrics,
-		Logger:  slog.New(slog.NewTextHandler(&lockedWriter{w: b.log}, nil)),
-		Version: "0.1.0", Stopping: b.stopping,
+		Keyspace: m, Cluster: m, Progress: m, Stats: counters, Metrics: metrics,
+		Logger: slog.New(slog.DiscardHandler), Version: "0.1.0", RequestTimeout: -1,
 	}
 	for _, c := range change {
 		c(&config)
 	}
-	s := NewServer(New(config), config.Logger)
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		if err := s.Serve(b.listener); !errors.Is(err, http.ErrServerClosed) {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-		serving.Wait()
-		time.Sleep(time.Second) // in the bubble: the server lingers a moment after refusing a body
-	})
-	return b
+	raft := peer.New(peer.Config{Version: config.Version})
+	raft.Attach(peer.Attachment{Cluster: m.ClusterID(), Member: m.Self(), Stats: counters})
+	peers := http.NewServeMux()
+	peers.Handle("/", NewPeerHandler(config))
+	peers.Handle("/raft", raft.Handler())
+	peers.Handle("/raft/", raft.Handler())
+	return apitest.Servers{
+		Clients: NewServer(New(config), config.Logger),
+		Peers:   NewServer(peers, config.Logger),
+	}
 }
 
 // inBubble runs test on a clock of its own, which begins in the year the
@@ -115,8 +157,24 @@ type wireConn struct {
 	in *bufio.Reader
 }
 
-func (b *bench) dial() *wireConn {
-	c := b.listener.dial()
+func (b *bench) dial() *wireConn { b.t.Helper(); return b.dialTo("") }
+
+// dialTo connects to the member that port tells, a role or a role's peer port.
+func (b *bench) dialTo(port string) *wireConn {
+	b.t.Helper()
+	role, peer := strings.CutSuffix(port, "peer")
+	if !peer {
+		role, peer = strings.CutSuffix(port, " peer port")
+	}
+	m := b.roles[role]
+	dial := m.Dial
+	if peer {
+		dial = m.DialPeer
+	}
+	c, err := dial()
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	return &wireConn{Conn: c, t: b.t, in: bufio.NewReader(c)}
 }
 
@@ -165,39 +223,6 @@ func (c *wireConn) rest() string {
 	text, _ := io.ReadAll(c.in) // how it is closed does not matter
 	return string(text)
 }
-
-// pipeListener hands out both ends of in-memory connections.
-type pipeListener struct {
-	accept chan net.Conn
-	done   chan struct{}
-	once   sync.Once
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{accept: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (l *pipeListener) dial() net.Conn {
-	client, server := net.Pipe()
-	l.accept <- server
-	return client
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.accept:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 21379} }
 
 // lockedWriter lets several goroutines log.
 type lockedWriter struct {

@@ -22,6 +22,7 @@ type Member struct {
 	HTTP   *HTTP
 	Log    *Log
 	Health *Health
+	Peers  *Peers
 
 	sources Sources
 }
@@ -35,6 +36,7 @@ func New(c Config) *Member {
 		HTTP:    newHTTP(),
 		Log:     newLog(),
 		Health:  newHealth(),
+		Peers:   newPeers(c.ID),
 		sources: c.Sources,
 	}
 }
@@ -58,6 +60,7 @@ func (m *Member) Register(r prometheus.Registerer) error {
 	all = append(all, m.HTTP.collectors()...)
 	all = append(all, m.Log.collectors()...)
 	all = append(all, m.Health.collectors()...)
+	all = append(all, m.Peers.collectors()...)
 	for _, c := range all {
 		if err := r.Register(c); err != nil {
 			return err

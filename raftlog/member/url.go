@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -14,14 +15,18 @@ import (
 // errors read as etcd's (spec: http.md 6).
 func ParseURL(raw string) (string, error) {
 	raw = strings.TrimSpace(raw)
+	notHostPort := fmt.Errorf(`URL address does not have the form "host:port": %s`, raw)
 	u, err := url.Parse(raw)
 	if err != nil {
+		if tooManyColons.MatchString(raw) {
+			return "", notHostPort
+		}
 		return "", err
 	}
 	switch u.Scheme {
 	case "http", "https":
 		if _, _, err := net.SplitHostPort(u.Host); err != nil {
-			return "", fmt.Errorf(`URL address does not have the form "host:port": %s`, raw)
+			return "", notHostPort
 		}
 		if u.Path != "" {
 			return "", fmt.Errorf("URL must not contain a path: %s", raw)
@@ -32,6 +37,10 @@ func ParseURL(raw string) (string, error) {
 	}
 	return u.String(), nil
 }
+
+// tooManyColons matches hosts like that of http://h:1:2 and http://::1:2380.
+// Go no longer parses these; with etcd's it did, and the form was missed.
+var tooManyColons = regexp.MustCompile(`^https?://[^/?#@\[]*:[^/?#@\[]*:[0-9]*([/?#]|$)`)
 
 // ParseURLs checks each of list as ParseURL does and sorts them.
 func ParseURLs(list []string) ([]string, error) {

@@ -130,8 +130,8 @@ func (r *Replica) begin(id identity, again bool, fill func() error) (identity, e
 
 // HasData says whether a member lives in dir already: then it goes on, and
 // what Config says about founding and joining is not looked at.
-func HasData(fs vfs.FS, dir string) (bool, error) {
-	id, err := readIdentity(fs, dir)
+func HasData(dir string) (bool, error) {
+	id, err := readIdentity(vfs.Default, dir)
 	if errors.Is(err, errNoIdentity) {
 		return false, nil
 	}

@@ -309,7 +309,7 @@ func (a *alignment) change(ctx context.Context, what raftpb.ConfChangeType, id m
 	}
 	a.last, a.at = text, time.Now()
 	ctx, cancel := context.WithTimeout(ctx, again)
-	defer cancel()
+	context.AfterFunc(ctx, cancel) // and not before: the change is only queued when ProposeChange returns
 	err := a.log.ProposeChange(ctx, &raftpb.ConfChangeV2{
 		Changes: []*raftpb.ConfChangeSingle{{Type: what.Enum(), NodeId: new(uint64(id))}},
 	})

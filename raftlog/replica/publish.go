@@ -17,6 +17,11 @@ const publishPatience = 500 * time.Millisecond
 // at every start: a restarted member can so be renamed. Then the leader
 // decides the cluster's version, if nobody has.
 func (r *Replica) publishUntilDone(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-r.replayed: // else the snapshot that a joining member gets could swallow the answer
+	}
 	c := rosterChange{
 		What: introduceMember, ID: r.self.String(),
 		Name: r.config.Name, ClientURLs: slices.Sorted(slices.Values(r.config.ClientURLs)),

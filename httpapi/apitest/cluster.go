@@ -1,0 +1,160 @@
+// Package apitest is a cluster in memory, for tests of what lies above store.
+//
+// Its members are real ones: trees and logs, on disks in memory. The network
+// between them and to their clients is made up, so that links can be cut and
+// members stopped, and so that all of it runs inside a testing/synctest
+// bubble, where waiting costs nothing. What the members serve is the test's
+// to say: this package knows no handlers, and so theirs can use it.
+package apitest
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"keytree/raftlog/member"
+	"keytree/raftlog/replica"
+)
+
+// Token enters the identities of founding members.
+const Token = "etcd-cluster"
+
+// patience is how long the members may take to agree on anything.
+const patience = time.Minute
+
+// Servers are what a member serves from a start to the next stop. A nil one
+// is not there.
+type Servers struct {
+	Clients, Peers *http.Server
+}
+
+// Cluster is a number of members on one network. Its methods and those of its
+// members are called from one goroutine, the test's.
+type Cluster struct {
+	// Members are all there ever were, founders first, in the order they came.
+	Members []*Member
+
+	t       testing.TB
+	network *network
+	serve   func(*Member) Servers
+}
+
+// Open founds a cluster of n members and returns once all of them have
+// published themselves. It ends with the test. Several members are called c1,
+// c2 and so on, have clients at port 21511 and up and peers at 21521 and up; a
+// lone one is called node1, at 21379 and 21380. These are the names and URLs
+// of the recordings, so the IDs are theirs too.
+//
+// serve is called whenever a member starts; nil: nothing is served.
+func Open(t testing.TB, n int, serve func(*Member) Servers) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t, network: newNetwork(), serve: serve}
+	t.Cleanup(c.close)
+	founders := map[string][]string{}
+	for i := range n {
+		name, client, peer := fmt.Sprintf("c%d", i+1), 21511+i, 21521+i
+		if n == 1 {
+			name, client, peer = "node1", 21379, 21380
+		}
+		founders[name] = []string{local(peer)}
+		m := c.newMember(member.NewID(founders[name], Token), name, local(client), local(peer))
+		m.config.Founders, m.config.Token = founders, Token
+	}
+	for _, m := range c.Members {
+		m.Start()
+	}
+	for _, m := range c.Members {
+		m.AwaitReady()
+	}
+	return c
+}
+
+func local(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
+
+// Join starts added, which the cluster knows already, as a member with an
+// empty disk.
+func (c *Cluster) Join(added member.Member, name, clientURL string) *Member {
+	c.t.Helper()
+	leader := c.Leader()
+	m := c.newMember(added.ID, name, clientURL, added.PeerURLs[0])
+	m.config.Join = &replica.Join{Self: added.ID, Cluster: leader.ClusterID(), Members: leader.Members()}
+	m.Start()
+	return m
+}
+
+// close ends all that runs.
+func (c *Cluster) close() {
+	for _, m := range c.Members {
+		if m.Running() {
+			m.Stop()
+		}
+	}
+	c.network.close()
+	if c.serve != nil {
+		time.Sleep(time.Second) // servers linger a moment after refusing a body
+	}
+}
+
+// Leader is the member that leads. It is waited for. A member that was cut off
+// may go on to think that it leads; the latest term counts.
+func (c *Cluster) Leader() *Member {
+	c.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		var leader *Member
+		for _, m := range c.running() {
+			if m.Leads() && (leader == nil || leader.Status().Term < m.Status().Term) {
+				leader = m
+			}
+		}
+		if leader != nil {
+			return leader
+		}
+	}
+	c.t.Fatal("no member leads")
+	return nil
+}
+
+// Follower is the ith running member, counted from 0, that does not lead.
+func (c *Cluster) Follower(i int) *Member {
+	c.t.Helper()
+	leader := c.Leader()
+	rest := slices.DeleteFunc(c.running(), func(m *Member) bool { return m == leader })
+	if i >= len(rest) {
+		c.t.Fatalf("there is no follower %d, only %d of them run", i, len(rest))
+	}
+	return rest[i]
+}
+
+func (c *Cluster) running() (list []*Member) {
+	for _, m := range c.Members {
+		if m.Running() {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// Cut stops what a and b say to each other.
+func (c *Cluster) Cut(a, b *Member) { c.network.cut(pair{a.id, b.id}, true) }
+
+// Heal undoes all cuts.
+func (c *Cluster) Heal() {
+	for _, a := range c.Members {
+		for _, b := range c.Members {
+			c.network.cut(pair{a.id, b.id}, false)
+		}
+	}
+}
+
+// Client is an HTTP client that reaches the members at their URLs, those for
+// clients and those for peers.
+func (c *Cluster) Client() *http.Client {
+	return &http.Client{Transport: c.network.transport()}
+}
+
+// Dial connects to whoever listens at the address of a member, a host and a
+// port.
+func (c *Cluster) Dial(address string) (net.Conn, error) { return c.network.dial(address) }

@@ -1,0 +1,176 @@
+package apitest
+
+import (
+	"context"
+	"errors"
+
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"keytree/raftlog/member"
+	"keytree/raftlog/replica"
+)
+
+// Member is one member of a Cluster. It keeps its disk while it is stopped.
+type Member struct {
+	*replica.Replica // a new one after each Start; not to be used after Stop
+
+	Name               string
+	PeerURL, ClientURL string
+
+	cluster *Cluster
+	id      member.ID
+	config  replica.Config
+	running *running // nil: stopped
+}
+
+// running is a member from a start to the next stop.
+type running struct {
+	stop    context.CancelFunc
+	ended   chan error
+	serving sync.WaitGroup
+	servers Servers
+}
+
+// newMember makes a member that is yet to be told how it begins.
+func (c *Cluster) newMember(id member.ID, name, clientURL, peerURL string) *Member {
+	m := &Member{Name: name, ClientURL: clientURL, PeerURL: peerURL, cluster: c, id: id}
+	m.config = replica.Config{
+		Name:           name,
+		Dir:            name + ".etcd/member",
+		ClientURLs:     []string{clientURL},
+		Version:        "3.4.0",
+		Compatible:     "3.4.23",
+		Transport:      c.network.link(id),
+		StrictReconfig: true,
+		FS:             vfs.NewMem(),
+	}
+	c.Members = append(c.Members, m)
+	return m
+}
+
+// Running reports whether m runs.
+func (m *Member) Running() bool { return m.running != nil }
+
+// Start starts m on the disk it has, and serves.
+func (m *Member) Start() {
+	t := m.cluster.t
+	t.Helper()
+	r, err := replica.Open(m.config)
+	if err != nil {
+		t.Fatalf("starting %s: %v", m.Name, err)
+	}
+	m.Replica = r
+	m.cluster.network.attach(m.id, r)
+	ctx, stop := context.WithCancel(context.Background())
+	m.running = &running{stop: stop, ended: make(chan error, 1)}
+	go func() { m.running.ended <- r.Run(ctx) }()
+	if m.cluster.serve == nil {
+		return
+	}
+	m.running.servers = m.cluster.serve(m)
+	m.listen(m.running.servers.Clients, m.ClientURL)
+	m.listen(m.running.servers.Peers, m.PeerURL)
+}
+
+func (m *Member) listen(s *http.Server, url string) {
+	if s == nil {
+		return
+	}
+	l := m.cluster.network.listen(address(url))
+	m.running.serving.Go(func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			m.cluster.t.Errorf("%s: serving on %s: %v", m.Name, url, err)
+		}
+	})
+}
+
+// Stop ends m as a process does that is told to: what it serves first, then
+// what it says to the others.
+func (m *Member) Stop() {
+	m.cluster.t.Helper()
+	m.closeServers()
+	m.running.stop()
+	m.end(<-m.running.ended)
+}
+
+// AwaitRemoval waits until m ends because it was removed from the cluster.
+func (m *Member) AwaitRemoval() {
+	m.cluster.t.Helper()
+	select {
+	case err := <-m.running.ended:
+		if !errors.Is(err, replica.ErrRemoved) {
+			m.cluster.t.Errorf("%s was removed and ended with: %v", m.Name, err)
+		}
+		m.closeServers()
+		m.end(nil)
+	case <-time.After(patience):
+		m.cluster.t.Fatalf("%s was removed and goes on", m.Name)
+	}
+}
+
+// Kill ends m as kill -9 does: it says nothing more to anybody.
+func (m *Member) Kill() {
+	m.cluster.t.Helper()
+	m.cluster.network.detach(m.id)
+	m.closeServers()
+	m.running.stop()
+	m.end(<-m.running.ended)
+}
+
+func (m *Member) closeServers() {
+	for _, s := range []*http.Server{m.running.servers.Clients, m.running.servers.Peers} {
+		if s != nil {
+			_ = s.Close() // of a listener in memory
+		}
+	}
+	m.EndWatches()
+	m.running.serving.Wait()
+}
+
+// end closes m, whose replica has ended with err.
+func (m *Member) end(err error) {
+	m.cluster.t.Helper()
+	m.cluster.network.detach(m.id)
+	if err := errors.Join(err, m.Close()); err != nil {
+		m.cluster.t.Errorf("%s ended: %v", m.Name, err)
+	}
+	m.running = nil
+}
+
+// AwaitReady waits until m has published itself.
+func (m *Member) AwaitReady() {
+	m.cluster.t.Helper()
+	select {
+	case <-m.Ready():
+	case <-time.After(patience):
+		m.cluster.t.Fatalf("%s does not become ready: %+v", m.Name, m.Status())
+	}
+}
+
+// Isolate cuts m off from all other members there are. Clients reach it as
+// before.
+func (m *Member) Isolate() {
+	for _, other := range m.cluster.Members {
+		if other != m {
+			m.cluster.Cut(m, other)
+		}
+	}
+}
+
+// Dial connects to m as a client does.
+func (m *Member) Dial() (net.Conn, error) { return m.cluster.Dial(address(m.ClientURL)) }
+
+// DialPeer connects to m as another member does.
+func (m *Member) DialPeer() (net.Conn, error) { return m.cluster.Dial(address(m.PeerURL)) }
+
+// address is the host and port in a URL.
+func address(url string) string {
+	_, hostport, _ := strings.Cut(url, "://")
+	return hostport
+}

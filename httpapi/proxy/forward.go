@@ -1,0 +1,168 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"time"
+)
+
+// maxBody is how long the body of a request may be: it is kept until a member
+// has answered. Members take no longer ones either.
+const maxBody = 10 << 20
+
+var errTooLarge = errors.New("http: POST too large")
+
+// newForwarder makes the handler of all that a proxy does not answer itself.
+//
+// Answers of unknown length, which all watches are, are flushed piece by
+// piece; the others leave when a buffer is full, in one packet if they are
+// small.
+func (p *Proxy) newForwarder() http.Handler {
+	reverse := &httputil.ReverseProxy{
+		Rewrite:      rewrite,
+		Transport:    failover{p},
+		ErrorHandler: answerFailure,
+		// A client or a member that goes away in the middle is no event.
+		ErrorLog: slog.NewLogLogger(p.config.Logger.Handler(), slog.LevelDebug),
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := readBody(r)
+		if err != nil {
+			refuseBody(w, r, err)
+			return
+		}
+		if r.ContentLength != 0 {
+			liftBodyTime(w)
+		}
+		ctx := r.Context()
+		if isWatch(r) {
+			var done func()
+			ctx, done = p.watches.begin(ctx)
+			defer done()
+		}
+		reverse.ServeHTTP(newPatientWriter(w), prepared(r.WithContext(ctx), body))
+	})
+}
+
+// readBody takes the whole body of r, so that it can be sent more than once.
+// Its buffer grows as bytes come, whatever length was announced.
+func readBody(r *http.Request) ([]byte, error) {
+	if r.ContentLength == 0 {
+		return nil, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err == nil && len(body) > maxBody {
+		err = errTooLarge
+	}
+	return body, err
+}
+
+// refuseBody answers a request whose body did not come or is too large. For
+// a key that is what the member would have said.
+func refuseBody(w http.ResponseWriter, r *http.Request, err error) {
+	w.Header().Set("Connection", "close") // the rest is not worth waiting for
+	switch {
+	case !errors.Is(err, errTooLarge):
+		refuse(w, http.StatusInternalServerError, "httpproxy: failed to read request body: "+err.Error())
+	case r.URL.Path == "/v2/keys" || strings.HasPrefix(r.URL.Path, "/v2/keys/"):
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Etcd-Index", "0")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"errorCode":210,"message":"Invalid POST form","cause":"`+err.Error()+`","index":0}`+"\n") // nobody left to tell
+	default:
+		refuse(w, http.StatusRequestEntityTooLarge, "httpproxy: failed to read request body: "+err.Error())
+	}
+}
+
+// prepared is r, whose context and fields are the caller's, with its body in
+// memory. What follows a GET or HEAD is dropped: no member reads it, and it
+// would be kept as long as a watch lasts.
+func prepared(r *http.Request, body []byte) *http.Request {
+	if repeatable(r.Method) {
+		body = nil
+	}
+	r.Body, r.GetBody = http.NoBody, nil
+	r.ContentLength, r.TransferEncoding, r.Trailer = int64(len(body)), nil, nil
+	if len(body) > 0 {
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	}
+	if _, upgrade := r.Header["Upgrade"]; upgrade { // no member speaks anything else
+		r.Header = r.Header.Clone()
+		r.Header.Del("Upgrade")
+	}
+	return r
+}
+
+// rewrite makes the request that members see: what the client sent, and where
+// it came from.
+func rewrite(r *httputil.ProxyRequest) {
+	r.Out.URL.RawQuery = r.In.URL.RawQuery // also what the library finds fault with
+	forwarded := [...]string{"Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto"}
+	r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+	r.SetXForwarded()
+	for _, name := range forwarded {
+		r.Out.Header.Del(name)
+		if values := r.In.Header[name]; values != nil {
+			r.Out.Header[name] = values
+		}
+	}
+	for _, name := range [...]string{
+		"Expect", // the body is here
+		// These would make the transport send a write twice; members know
+		// nothing of them.
+		"Idempotency-Key", "X-Idempotency-Key",
+	} {
+		r.Out.Header.Del(name)
+	}
+}
+
+// answerFailure answers a request that no member has answered.
+func answerFailure(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case r.Context().Err() != nil:
+		panic(http.ErrAbortHandler) // nobody left to answer
+	case errors.Is(err, errNoEndpoint):
+		refuse(w, http.StatusServiceUnavailable, err.Error())
+	default:
+		refuse(w, http.StatusBadGateway, err.Error())
+	}
+}
+
+// pieceTime is how long a client may take to accept a piece of an answer.
+const pieceTime = 30 * time.Second
+
+// patientWriter writes an answer that may take hours to a client that must
+// take each piece of it in time. It is used by one goroutine at a time.
+type patientWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	until   time.Time // the write deadline
+}
+
+func newPatientWriter(w http.ResponseWriter) *patientWriter {
+	return &patientWriter{ResponseWriter: w, control: http.NewResponseController(w)}
+}
+
+// Write implements http.ResponseWriter.
+func (w *patientWriter) Write(b []byte) (int, error) {
+	w.renew()
+	return w.ResponseWriter.Write(b)
+}
+
+// FlushError is how http.ResponseController flushes.
+func (w *patientWriter) FlushError() error {
+	w.renew()
+	return w.control.Flush()
+}
+
+func (w *patientWriter) renew() {
+	if now := time.Now(); w.until.Sub(now) < pieceTime/2 {
+		w.until = now.Add(pieceTime)
+		_ = w.control.SetWriteDeadline(w.until) // a test's recorder has none
+	}
+}

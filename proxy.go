@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"keytree/discovery"
+	"keytree/httpapi"
+	"keytree/httpapi/proxy"
+	"keytree/raftlog/member"
+	"keytree/raftlog/peer"
+)
+
+// runProxy stands in for a cluster until ctx is done.
+func runProxy(ctx context.Context, c *config, logger *slog.Logger) error {
+	logger.Info("proxy: this proxy supports v2 API only!")
+	f := newForming(c, logger)
+	defer f.client.CloseIdleConnections()
+	peers, err := f.proxyPeers(ctx)
+	if err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	p, err := proxy.Open(f.proxyConfig(peers, registry))
+	if err != nil {
+		return err
+	}
+	if err := p.Register(registry); err != nil {
+		return err
+	}
+	open, err := c.listenForClients(logger)
+	if err != nil {
+		return err
+	}
+	defer closeAll(open)
+	return serveProxy(ctx, p, open, logger)
+}
+
+// serveProxy serves p on open until ctx is done or one of them fails.
+func serveProxy(ctx context.Context, p *proxy.Proxy, open []listener, logger *slog.Logger) error {
+	follow, stopProxy := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopProxy()
+	r := &running{ended: make(chan error)}
+	r.start(func() error { return p.Run(follow) })
+	server := httpapi.NewServer(p.Handler(), logger)
+	goOn, failure := r.await(ctx, p.Ready())
+	if goOn {
+		r.serve(server, open)
+		for _, l := range open {
+			logger.Info("proxy: listening for client requests on " + l.url)
+		}
+		_, failure = r.await(ctx, nil)
+	}
+	p.EndWatches()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		_ = server.Close() // who did not finish in time is cut off
+	}
+	stopProxy()
+	for ; r.actors > 0; r.actors-- {
+		failure = errors.Join(failure, <-r.ended)
+	}
+	return failure
+}
+
+func (f *forming) proxyConfig(peers []string, registry *prometheus.Registry) proxy.Config {
+	milliseconds := func(n uint) time.Duration { return time.Duration(n) * time.Millisecond }
+	return proxy.Config{
+		PeerURLs:        peers,
+		Dir:             f.proxyDir(),
+		Readonly:        f.proxy.mode == proxyReadonly,
+		FailureWait:     milliseconds(f.proxy.failureWait),
+		RefreshInterval: milliseconds(f.proxy.refresh),
+		DialTimeout:     milliseconds(f.proxy.dialTimeout),
+		WriteTimeout:    milliseconds(f.proxy.writeTimeout),
+		ReadTimeout:     milliseconds(f.proxy.readTimeout),
+		Ask: func(ctx context.Context, url string) ([]member.Member, error) {
+			c, err := peer.Ask(ctx, f.client, url)
+			return c.Members, err
+		},
+		Metrics: registry,
+		Logger:  f.logger,
+	}
+}
+
+// proxyPeers are the URLs at which a proxy asks for the members, unless it
+// knows them from before.
+func (f *forming) proxyPeers(ctx context.Context) ([]string, error) {
+	known := filepath.Join(f.proxyDir(), "cluster")
+	if _, err := os.Stat(known); !errors.Is(err, fs.ErrNotExist) {
+		if f.discovery.url != "" {
+			f.logger.Warn(fmt.Sprintf("discovery token ignored since the proxy has already been initialized. Valid cluster file found at %q", known))
+		}
+		return nil, err
+	}
+	if f.discovery.url == "" {
+		cluster, _, err := f.intended(ctx, true)
+		return cluster.URLs(), err
+	}
+	c := f.discoveryAs(0)
+	text, err := discovery.Cluster(ctx, c)
+	if err != nil {
+		return nil, explained{err, c.Explain(err)}
+	}
+	cluster, err := member.ParseCluster(text)
+	return cluster.URLs(), err
+}
+
+func (c *config) proxyDir() string { return filepath.Join(c.dataDir, string(proxyRole)) }

@@ -1,0 +1,45 @@
+package peer
+
+import (
+	"log/slog"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// progressEvery is how often the log tells how far a snapshot is.
+const progressEvery = 5 * time.Second
+
+// A report tells the log how far a snapshot is.
+type report struct {
+	log         *slog.Logger
+	what        string
+	began, told time.Time
+	bytes, then int64 // so far, and when last told
+}
+
+func (p *peer) report(what string, m *raftpb.Message) *report {
+	now := time.Now()
+	meta := m.GetSnapshot().GetMetadata()
+	log := p.t.log.With("peer", p.id, "position", meta.GetIndex(), "term", meta.GetTerm())
+	log.Info(what + " begins")
+	return &report{log: log, what: what, began: now, told: now}
+}
+
+func (r *report) add(n int) {
+	r.bytes += int64(n)
+	now := time.Now()
+	if d := now.Sub(r.told); d >= progressEvery {
+		r.log.Info(r.what, "bytes", r.bytes, "rate", int64(float64(r.bytes-r.then)/d.Seconds()))
+		r.told, r.then = now, r.bytes
+	}
+}
+
+func (r *report) end(err error) {
+	took := time.Since(r.began)
+	if err != nil {
+		r.log.Warn(r.what+" failed", "bytes", r.bytes, "took", took, "error", err)
+		return
+	}
+	r.log.Info(r.what+" is done", "bytes", r.bytes, "took", took)
+}
