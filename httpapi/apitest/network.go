@@ -264,11 +264,17 @@ func (l link) carrySnapshot(m *raftpb.Message, body io.WriterTo) error {
 	return to.StepSnapshot(l.ctx, m, &text)
 }
 
-// SetMembers implements replica.Transport.
+// SetMembers implements replica.Transport. Who was removed and can be reached
+// is told at once, as one is whose stream ends and who asks why.
 func (l link) SetMembers(members []member.Member, removed []member.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.rosters[l.from] = roster{members, removed}
+	for _, id := range removed {
+		if m := l.mu.members[id]; m != nil && l.mu.members[l.from] != nil && !l.mu.cuts[pair{l.from, id}] {
+			m.Removed()
+		}
+	}
 }
 
 // Connected implements replica.Transport: since when both members have been
