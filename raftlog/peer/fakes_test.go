@@ -36,8 +36,9 @@ type recorder struct {
 	removed     int
 	changed     chan struct{} // closed at the next call
 
-	step func(*raftpb.Message)
-	read func(io.Reader) ([]byte, error) // of a snapshot's body; io.ReadAll
+	step   func(*raftpb.Message)
+	refuse error                           // what Step says
+	read   func(io.Reader) ([]byte, error) // of a snapshot's body; io.ReadAll
 }
 
 func newRecorder() *recorder {
@@ -59,7 +60,7 @@ func (r *recorder) Step(_ context.Context, m *raftpb.Message) error {
 		return nil
 	}
 	r.note(func() { r.messages = append(r.messages, m) })
-	return nil
+	return r.refuse
 }
 
 func (r *recorder) StepSnapshot(_ context.Context, _ *raftpb.Message, body io.Reader) error {

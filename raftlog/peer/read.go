@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -22,8 +23,11 @@ func (p *peer) receive(ctx context.Context, conn net.Conn, early []byte) error {
 			err = p.take(ctx, frame)
 		}
 		if err != nil {
-			if ctx.Err() != nil {
+			switch {
+			case ctx.Err() != nil:
 				return context.Cause(ctx)
+			case errors.Is(err, io.EOF):
+				return errPeerEnded
 			}
 			return err
 		}

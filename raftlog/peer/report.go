@@ -21,7 +21,7 @@ type report struct {
 func (p *peer) report(what string, m *raftpb.Message) *report {
 	now := time.Now()
 	meta := m.GetSnapshot().GetMetadata()
-	log := p.t.log.With("peer", p.id, "position", meta.GetIndex(), "term", meta.GetTerm())
+	log := p.t.log.With("peer", p.id.String(), "position", meta.GetIndex(), "term", meta.GetTerm())
 	log.Info(what + " begins")
 	return &report{log: log, what: what, began: now, told: now}
 }

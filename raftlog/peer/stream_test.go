@@ -1,6 +1,9 @@
 package peer
 
 import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
@@ -199,6 +202,13 @@ func TestBeforeAttachCallersAreToldToComeAgain(t *testing.T) {
 	b.Send([]*raftpb.Message{heartbeat(n.id, a.id)})
 	n.SetMembers([]member.Member{a.member(), n.member()}, nil)
 	b.Send([]*raftpb.Message{heartbeat(n.id, a.id)})
+	for _, path := range []string{"/raft", "/raft/stream", "/raft/snapshot", "/raft/probing"} {
+		answer := httptest.NewRecorder()
+		b.Handler().ServeHTTP(answer, httptest.NewRequest("GET", path, nil))
+		if answer.Code != http.StatusServiceUnavailable {
+			t.Errorf("%s is answered with %d", path, answer.Code)
+		}
+	}
 	if err := b.Run(t.Context()); err == nil {
 		t.Error("it runs without being attached")
 	}
@@ -237,6 +247,19 @@ func TestWhatPassesIsCounted(t *testing.T) {
 	a.SetMembers([]member.Member{a.member()}, []member.ID{b.id})
 	if shown := metrics(t, a.stats); strings.Contains(shown, `"b"`) {
 		t.Errorf("shown after it was removed:\n%s", shown)
+	}
+}
+
+func TestAMessageThatIsNotTakenIsCountedAndTheOthersGoOn(t *testing.T) {
+	a, b := startPair(t, Config{})
+	b.receiver.refuse = errors.New("too much waits")
+	a.Send([]*raftpb.Message{newAppend(a.id, b.id, 1, 0, 0), newAppend(a.id, b.id, 2, 0, 0)})
+	b.receiver.await(t, "both", func() bool { return len(b.receiver.messages) == 2 })
+	for want := `etcd_network_peer_received_failures_total{From="a"} 2`; !strings.Contains(metrics(t, b.stats), want); {
+		time.Sleep(time.Millisecond)
+	}
+	if a.Connected(b.id).IsZero() {
+		t.Error("the stream was given up")
 	}
 }
 

@@ -33,7 +33,7 @@ func (p *peer) write(ctx context.Context) {
 		if err != nil {
 			if ctx.Err() == nil {
 				p.troubled(&trouble, err)
-				p.queue.expire(time.Now().Add(-10 * p.t.config.Tick))
+				p.expire()
 				p.lost(p.queue.takeLost(), !p.queue.empty())
 			}
 			pause.wait(ctx, p.redial)
@@ -90,11 +90,16 @@ func (p *peer) lost(n int, waiting bool) {
 	}
 }
 
-// opened notes that the stream to the peer works.
+// opened notes that the stream to the peer works. Who sees that it does may
+// rely on the queue's keeping what is sent.
 func (p *peer) opened() {
-	p.change(nil, func() { p.mu.out, p.mu.alive = p.t.config.Now(), true })
+	p.expire()
 	p.queue.setOpen(true)
+	p.change(nil, func() { p.mu.out, p.mu.alive = p.t.config.Now(), true })
 }
+
+// expire drops what has waited too long for a stream.
+func (p *peer) expire() { p.queue.expire(time.Now().Add(-10 * p.t.config.Tick)) }
 
 // closed notes that the stream to the peer has ended. What was on its way may
 // or may not have arrived.
