@@ -26,6 +26,7 @@ func TestFlagsThatContradictEachOtherAreRefused(t *testing.T) {
 			`error verifying flags, --advertise-client-urls "http://:29501,http://a:1" must be "host:port" (unexpected empty host (http://:29501)). See 'keytree --help'.`},
 		{"--listen-peer-urls unix://127.0.0.1:1", "error verifying flags, unix sockets (unix://127.0.0.1:1) are not supported, use an http URL. See 'keytree --help'."},
 		{"--initial-advertise-peer-urls unixs://127.0.0.1:1", "error verifying flags, unix sockets (unixs://127.0.0.1:1) are not supported, use an http URL. See 'keytree --help'."},
+		{"--heartbeat-interval 3689348814741910324", "error verifying flags, --election-timeout[1000ms] should be at least as 5 times as --heartbeat-interval[3689348814741910324ms]. See 'keytree --help'."},
 		{"--pre-vote true", "error verifying flags, 'true' is not a valid flag. See 'keytree --help'."},
 	}
 	for _, tt := range tests {

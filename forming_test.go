@@ -60,19 +60,19 @@ func mustServe(t *testing.T, h http.Handler) (url string) {
 
 // mustForm forms the member that args describe, and returns what the log says
 // as well.
-func mustForm(t *testing.T, ctx context.Context, args ...string) (founding, error, string) {
+func mustForm(ctx context.Context, t *testing.T, args ...string) (f founding, said string, err error) {
 	t.Helper()
 	var log bytes.Buffer
 	c := mustReadConfig(t, append([]string{"--data-dir", filepath.Join(t.TempDir(), "d")}, args...)...)
-	f, err := form(ctx, c, slog.New(slog.NewTextHandler(&log, nil)))
+	f, err = form(ctx, c, slog.New(slog.NewTextHandler(&log, nil)))
 	if entries, _ := os.ReadDir(c.dataDir); len(entries) > 0 && err != nil {
 		t.Errorf("the refused member has left %v", entries)
 	}
-	return f, err, log.String()
+	return f, log.String(), err
 }
 
 func TestAFounderKnowsAllFoundersAndTheToken(t *testing.T) {
-	f, err, _ := mustForm(t, t.Context(), "--name", "b", "--initial-advertise-peer-urls", "http://127.0.0.1:2", "--initial-cluster-token", "tok",
+	f, _, err := mustForm(t.Context(), t, "--name", "b", "--initial-advertise-peer-urls", "http://127.0.0.1:2", "--initial-cluster-token", "tok",
 		"--initial-cluster", "a=http://127.0.0.1:1,b=http://127.0.0.1:2")
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func TestAFounderWithAWrongListIsRefused(t *testing.T) {
 		{"default=http://127.0.0.1:1,b=http://127.0.0.1:1", "initial cluster b=http://127.0.0.1:1,default=http://127.0.0.1:1 has duplicate url"},
 	}
 	for _, tt := range tests {
-		_, err, _ := mustForm(t, t.Context(), "--initial-advertise-peer-urls", "http://127.0.0.1:1", "--initial-cluster", tt.cluster)
+		_, _, err := mustForm(t.Context(), t, "--initial-advertise-peer-urls", "http://127.0.0.1:1", "--initial-cluster", tt.cluster)
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%s: %v\nwant %s", tt.cluster, err, tt.want)
 		}
@@ -114,7 +114,7 @@ func TestAFounderThatOthersKnowAsStartedIsRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			other := mustServe(t, &fakePeer{9, tt.known, keytreeVersion})
-			_, err, _ := mustForm(t, t.Context(), "--name", "a", "--initial-advertise-peer-urls", own, "--initial-cluster", "a="+own+",b="+other+",c=http://127.0.0.1:2")
+			_, _, err := mustForm(t.Context(), t, "--name", "a", "--initial-advertise-peer-urls", own, "--initial-cluster", "a="+own+",b="+other+",c=http://127.0.0.1:2")
 			want := fmt.Sprintf("member %v has already been bootstrapped", id)
 			if tt.refused != (err != nil && strings.Contains(err.Error(), want)) || !tt.refused && err != nil {
 				t.Errorf("%v, want refused: %v", err, tt.refused)
@@ -134,7 +134,7 @@ func TestASilentPeerHoldsAFounderUpForASecondAtMost(t *testing.T) {
 	}))
 	t.Cleanup(func() { close(gone) })
 	begin := time.Now()
-	_, err, _ := mustForm(t, t.Context(), "--initial-advertise-peer-urls", "http://127.0.0.1:1", "--initial-cluster", "default=http://127.0.0.1:1,b="+silent)
+	_, _, err := mustForm(t.Context(), t, "--initial-advertise-peer-urls", "http://127.0.0.1:1", "--initial-cluster", "default=http://127.0.0.1:1,b="+silent)
 	if took := time.Since(begin); err != nil || took > probeTime+time.Second {
 		t.Errorf("%v after %v", err, took)
 	}
@@ -147,7 +147,7 @@ func TestANewcomerGetsItsIDFromTheRunningCluster(t *testing.T) {
 		{ID: 3, Name: "n0", PeerURLs: []string{url}, ClientURLs: []string{"http://127.0.0.1:9"}},
 		{ID: 5, PeerURLs: []string{"http://127.0.0.1:1"}},
 	}
-	f, err, log := mustForm(t, t.Context(), "--name", "new", "--initial-cluster-state", "existing",
+	f, log, err := mustForm(t.Context(), t, "--name", "new", "--initial-cluster-state", "existing",
 		"--initial-cluster", "new=http://127.0.0.1:1,whatever="+url)
 	if err != nil {
 		t.Fatal(err, log)
@@ -200,7 +200,7 @@ func TestANewcomerIsRefused(t *testing.T) {
 				m.PeerURLs = []string{here(m.PeerURLs[0])}
 				p.members = append(p.members, m)
 			}
-			_, err, log := mustForm(t, t.Context(), "--name", "new", "--initial-cluster-state", "existing", "--initial-cluster", here(tt.list))
+			_, log, err := mustForm(t.Context(), t, "--name", "new", "--initial-cluster-state", "existing", "--initial-cluster", here(tt.list))
 			if err == nil || !strings.Contains(err.Error(), here(tt.want)) {
 				t.Errorf("%v\nwant %s", err, here(tt.want))
 			}
@@ -213,8 +213,15 @@ func TestANewcomerIsRefused(t *testing.T) {
 	}
 }
 
+func TestADomainWithoutRecordsIsRefused(t *testing.T) {
+	_, _, err := mustForm(t.Context(), t, "--discovery-srv", "nobody.invalid")
+	if err == nil || !strings.HasPrefix(err.Error(), "error setting up initial cluster: SRV discovery failed: too many errors querying DNS SRV records") {
+		t.Error(err)
+	}
+}
+
 func TestJoiningNeedsNoDiscovery(t *testing.T) {
-	_, err, _ := mustForm(t, t.Context(), "--initial-cluster-state", "existing", "--discovery", "http://127.0.0.1:1/x")
+	_, _, err := mustForm(t.Context(), t, "--initial-cluster-state", "existing", "--discovery", "http://127.0.0.1:1/x")
 	if err == nil || err.Error() != "discovery URL should not be set when joining existing initial cluster" {
 		t.Error(err)
 	}
@@ -234,7 +241,7 @@ func TestAMemberWithDataIsNotAskedHowItBegan(t *testing.T) {
 		"--initial-cluster other=http://127.0.0.1:1 --initial-cluster-state existing",
 		"--discovery http://127.0.0.1:1/x",
 	} {
-		f, err, log := mustForm(t, t.Context(), append(strings.Fields(args), "--data-dir", dir)...)
+		f, log, err := mustForm(t.Context(), t, append(strings.Fields(args), "--data-dir", dir)...)
 		if err != nil || f.founders != nil || f.join != nil {
 			t.Errorf("%s: %+v, %v", args, f, err)
 		}
@@ -260,11 +267,11 @@ func fakeToken(size, value string) http.Handler {
 
 func TestWhoComesTooLateToAClusterMayBecomeAProxy(t *testing.T) {
 	url := mustServe(t, fakeToken("1", "other=http://127.0.0.1:9")) + "/v2/keys/t"
-	_, err, _ := mustForm(t, t.Context(), "--discovery", url)
+	_, _, err := mustForm(t.Context(), t, "--discovery", url)
 	if !errors.Is(err, errClusterFull) {
 		t.Errorf("%v, want %v", err, errClusterFull)
 	}
-	_, err, _ = mustForm(t, t.Context(), "--discovery", url, "--discovery-fallback", "exit")
+	_, _, err = mustForm(t.Context(), t, "--discovery", url, "--discovery-fallback", "exit")
 	if err == nil || errors.Is(err, errClusterFull) {
 		t.Fatal(err)
 	}

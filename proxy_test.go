@@ -90,6 +90,38 @@ func TestAProxyWithAWrongListIsRefused(t *testing.T) {
 	}
 }
 
+// The members need not be listed for a proxy either, nor need it be one of them.
+func TestAProxyFindsTheMembersAtADiscoveryURL(t *testing.T) {
+	host := mustStart(t, filepath.Join(t.TempDir(), "host"))
+	host.mustPut("/discovery/tok/_config/size", "1")
+	url := host.client + "/v2/keys/discovery/tok"
+	newPlace(t, "n0").mustLaunch("--discovery", url).mustSay("ready to serve client requests")
+	p := newPlace(t, "p").mustProxy("--proxy", "on", "--discovery", url)
+	p.mustPut("/k", "v")
+	p.mustHave("/k", "v")
+}
+
+func TestWhoWaitsAtADiscoveryURLEndsWhenToldTo(t *testing.T) {
+	host := mustStart(t, filepath.Join(t.TempDir(), "host"))
+	host.mustPut("/discovery/tok/_config/size", "3")
+	n0 := newPlace(t, "n0")
+	s := n0.mustLaunch("--discovery", host.client+"/v2/keys/discovery/tok")
+	s.mustSay("waiting for 2 more")
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	s.mustExit()
+	if status := s.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGTERM {
+		t.Errorf("it ended by %v\n%s", status.Signal(), s.stderr)
+	}
+	if strings.Contains(s.stderr.String(), "level=ERROR") {
+		t.Errorf("it complains:\n%s", s.stderr)
+	}
+	if _, err := os.Stat(n0.dir); err == nil {
+		t.Error("it has made its directory")
+	}
+}
+
 // Three members meet at a token; who comes after them stands in for them,
 // and does so again when it is started again.
 func TestMembersMeetAtADiscoveryURL(t *testing.T) {

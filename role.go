@@ -61,6 +61,7 @@ func formerRole(dir string, logger *slog.Logger) (role, error) {
 		case r != memberRole && r != proxyRole:
 			logger.Warn(fmt.Sprintf("found invalid file/dir %s under data dir %s (Ignore this if you are upgrading etcd)", e.Name(), dir))
 		case was != noRole:
+			//lint:ignore ST1005 etcd's words, for those who search for them
 			return noRole, errors.New("invalid datadir. Both member and proxy directories exist.")
 		default:
 			was = r

@@ -23,7 +23,7 @@ func (c *config) verify() error {
 		return verification("--heartbeat-interval must be >0 (set to %dms)", c.heartbeat)
 	case c.election == 0:
 		return verification("--election-timeout must be >0 (set to %dms)", c.election)
-	case 5*c.heartbeat > c.election:
+	case c.heartbeat > c.election/5:
 		return verification("--election-timeout[%dms] should be at least as 5 times as --heartbeat-interval[%dms]", c.election, c.heartbeat)
 	case c.election > 50_000:
 		return verification("--election-timeout[%dms] is too long, and should be set less than 50000ms", c.election)

@@ -129,8 +129,12 @@ func (r *Replica) begin(id identity, again bool, fill func() error) (identity, e
 }
 
 // HasData says whether a member lives in dir already: then it goes on, and
-// what Config says about founding and joining is not looked at.
+// what Config says about founding and joining is not looked at. A directory
+// that is etcd's own is an error.
 func HasData(dir string) (bool, error) {
+	if err := refuseForeign(vfs.Default, dir); err != nil {
+		return false, err
+	}
 	id, err := readIdentity(vfs.Default, dir)
 	if errors.Is(err, errNoIdentity) {
 		return false, nil
