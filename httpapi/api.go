@@ -184,11 +184,7 @@ func (a *API) route(w http.ResponseWriter, r *http.Request) {
 	at.Routes = a.router
 	at.RoutePath = r.URL.Path
 	at.RouteMethod = http.MethodGet
-	r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, at))
-	if r.ContentLength != 0 {
-		r.Body = arriving{r.Body, w}
-	}
-	a.router.ServeHTTP(w, r)
+	a.router.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, at)))
 }
 
 // isClean reports whether p has no empty, "." or ".." element. A trailing

@@ -269,6 +269,17 @@ func TestAKilledLeaderIsReplacedAtOnce(t *testing.T) {
 	})
 }
 
+func TestALeaderThatIsToldToStopHandsOver(t *testing.T) {
+	clustered(t, 3, func(t *testing.T, b *bench) {
+		b.roles["leader"].Stop()
+		start := time.Now()
+		b.at("follower").put("/v2/keys/a", "value=1").wantIn(t, 201, `"value":"1"`)
+		if took := time.Since(start); took > 200*time.Millisecond {
+			t.Errorf("a write took %v", took)
+		}
+	})
+}
+
 // Adding a member that never comes costs no quorum: it does not vote yet. etcd
 // would stand still here.
 func TestAddingAMemberCostsNoQuorum(t *testing.T) {

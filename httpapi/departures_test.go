@@ -38,16 +38,6 @@ var departures = []departure{
 		x.Volatile = append(slices.Clone(x.Volatile), "resp_body.sendAppendRequestCnt") // to the member that was there
 		return x
 	}},
-	{"members_01_single", []int{64, 65}, "the peer protocol names the cluster and the member in every answer", func(x exchange) exchange {
-		x.RespHeaders = maps.Clone(x.RespHeaders)
-		x.RespHeaders[headerClusterID], x.RespHeaders["X-Keytree-From"] = "31c6e9f19e0fb0d9", "69b38ac7138de88d"
-		return x
-	}},
-	{"members_01_single", []int{65}, "a probe's answer is called JSON", func(x exchange) exchange {
-		x.RespHeaders = maps.Clone(x.RespHeaders)
-		x.RespHeaders["Content-Type"] = "application/json"
-		return x
-	}},
 	{"members_02_lost_quorum", []int{22, 23, 25}, "/v2/auth is still to be built", unbuilt("GET,PUT,DELETE")},
 	{"members_02_lost_quorum", []int{24}, "/v2/auth is still to be built", unbuilt("GET")},
 	{"watch_06_stream", []int{2, 6, 10, 14}, "a stream delivers every event once", func(x exchange) exchange {

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"io"
 	"net/http"
 	"time"
 )
@@ -47,20 +46,6 @@ func limitBodyTime(w http.ResponseWriter) {
 // server listens for the client's going away, which may be hours from now.
 func liftBodyTime(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // as above
-}
-
-// arriving is a body that ends the effect of limitBodyTime once it is there.
-type arriving struct {
-	io.ReadCloser
-	w http.ResponseWriter
-}
-
-func (b arriving) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		liftBodyTime(b.w)
-	}
-	return n, err
 }
 
 // send writes the body of an answer. Each piece of a long one must be taken

@@ -9,7 +9,6 @@ package apitest
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"testing"
@@ -19,8 +18,8 @@ import (
 	"keytree/raftlog/replica"
 )
 
-// Token enters the identities of founding members.
-const Token = "etcd-cluster"
+// token enters the identities of founding members.
+const token = "etcd-cluster"
 
 // patience is how long the members may take to agree on anything.
 const patience = time.Minute
@@ -60,8 +59,8 @@ func Open(t testing.TB, n int, serve func(*Member) Servers) *Cluster {
 			name, client, peer = "node1", 21379, 21380
 		}
 		founders[name] = []string{local(peer)}
-		m := c.newMember(member.NewID(founders[name], Token), name, local(client), local(peer))
-		m.config.Founders, m.config.Token = founders, Token
+		m := c.newMember(member.NewID(founders[name], token), name, local(client), local(peer))
+		m.config.Founders, m.config.Token = founders, token
 	}
 	for _, m := range c.Members {
 		m.Start()
@@ -93,9 +92,6 @@ func (c *Cluster) close() {
 		}
 	}
 	c.network.close()
-	if c.serve != nil {
-		time.Sleep(time.Second) // servers linger a moment after refusing a body
-	}
 }
 
 // Leader is the member that leads. It is waited for. A member that was cut off
@@ -154,7 +150,3 @@ func (c *Cluster) Heal() {
 func (c *Cluster) Client() *http.Client {
 	return &http.Client{Transport: c.network.transport()}
 }
-
-// Dial connects to whoever listens at the address of a member, a host and a
-// port.
-func (c *Cluster) Dial(address string) (net.Conn, error) { return c.network.dial(address) }

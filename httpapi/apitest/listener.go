@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// Listener is a listener whose connections are pipes in memory.
-type Listener struct {
+// listener is one whose connections are pipes in memory.
+type listener struct {
 	address string
 	accept  chan net.Conn
 	done    chan struct{}
@@ -18,13 +18,13 @@ type Listener struct {
 	gone    func() // called by the first Close; may be nil
 }
 
-// NewListener makes a listener that says it is at address.
-func NewListener(address string) *Listener {
-	return &Listener{address: address, accept: make(chan net.Conn), done: make(chan struct{})}
+// newListener makes a listener that says it is at address.
+func newListener(address string) *listener {
+	return &listener{address: address, accept: make(chan net.Conn), done: make(chan struct{})}
 }
 
 // Dial connects to whoever accepts from l.
-func (l *Listener) Dial() (net.Conn, error) {
+func (l *listener) Dial() (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
 	case l.accept <- server:
@@ -35,7 +35,7 @@ func (l *Listener) Dial() (net.Conn, error) {
 }
 
 // Accept implements net.Listener.
-func (l *Listener) Accept() (net.Conn, error) {
+func (l *listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.accept:
 		return c, nil
@@ -45,7 +45,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 }
 
 // Close implements net.Listener. Connections made so far go on.
-func (l *Listener) Close() error {
+func (l *listener) Close() error {
 	l.once.Do(func() {
 		close(l.done)
 		if l.gone != nil {
@@ -56,9 +56,9 @@ func (l *Listener) Close() error {
 }
 
 // Addr implements net.Listener.
-func (l *Listener) Addr() net.Addr { return pipeAddr(l.address) }
+func (l *listener) Addr() net.Addr { return pipeAddr(l.address) }
 
-// pipeAddr is the address of a Listener.
+// pipeAddr is the address of a listener.
 type pipeAddr string
 
 func (pipeAddr) Network() string  { return "tcp" }
@@ -70,13 +70,13 @@ func refused(address string) error {
 }
 
 // listen opens the listener at address.
-func (n *network) listen(address string) *Listener {
+func (n *network) listen(address string) *listener {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.mu.listeners[address] != nil {
 		panic(fmt.Sprintf("apitest: %s is taken", address))
 	}
-	l := NewListener(address)
+	l := newListener(address)
 	l.gone = func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()

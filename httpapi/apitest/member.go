@@ -33,7 +33,7 @@ type Member struct {
 type running struct {
 	stop    context.CancelFunc
 	ended   chan error
-	serving sync.WaitGroup
+	serving sync.WaitGroup // listeners and connections
 	servers Servers
 }
 
@@ -83,17 +83,29 @@ func (m *Member) listen(s *http.Server, url string) {
 		return
 	}
 	l := m.cluster.network.listen(address(url))
-	m.running.serving.Go(func() {
+	serving := &m.running.serving
+	s.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			serving.Add(1) // while the listener's own is there
+		case http.StateClosed, http.StateHijacked:
+			serving.Done()
+		}
+	}
+	serving.Go(func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			m.cluster.t.Errorf("%s: serving on %s: %v", m.Name, url, err)
 		}
 	})
 }
 
-// Stop ends m as a process does that is told to: what it serves first, then
-// what it says to the others.
+// Stop ends m as a process does that is told to: another leads, then what m
+// serves ends, then what it says to the others.
 func (m *Member) Stop() {
 	m.cluster.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	m.HandOver(ctx)
 	m.closeServers()
 	m.running.stop()
 	m.end(<-m.running.ended)
@@ -123,6 +135,7 @@ func (m *Member) Kill() {
 	m.end(<-m.running.ended)
 }
 
+// closeServers returns when no handler runs any more.
 func (m *Member) closeServers() {
 	for _, s := range []*http.Server{m.running.servers.Clients, m.running.servers.Peers} {
 		if s != nil {
@@ -164,10 +177,10 @@ func (m *Member) Isolate() {
 }
 
 // Dial connects to m as a client does.
-func (m *Member) Dial() (net.Conn, error) { return m.cluster.Dial(address(m.ClientURL)) }
+func (m *Member) Dial() (net.Conn, error) { return m.cluster.network.dial(address(m.ClientURL)) }
 
 // DialPeer connects to m as another member does.
-func (m *Member) DialPeer() (net.Conn, error) { return m.cluster.Dial(address(m.PeerURL)) }
+func (m *Member) DialPeer() (net.Conn, error) { return m.cluster.network.dial(address(m.PeerURL)) }
 
 // address is the host and port in a URL.
 func address(url string) string {

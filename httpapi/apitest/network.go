@@ -34,7 +34,7 @@ type network struct {
 		queues    map[pair]chan parcel
 		cuts      map[pair]bool
 		healed    map[pair]time.Time   // when a pair was last not cut any more
-		listeners map[string]*Listener // by address
+		listeners map[string]*listener // by address
 	}
 }
 
@@ -78,7 +78,7 @@ func newNetwork() *network {
 	n.mu.queues = map[pair]chan parcel{}
 	n.mu.cuts = map[pair]bool{}
 	n.mu.healed = map[pair]time.Time{}
-	n.mu.listeners = map[string]*Listener{}
+	n.mu.listeners = map[string]*listener{}
 	return n
 }
 

@@ -47,7 +47,7 @@ func turnAway(w http.ResponseWriter, status int, text string) {
 
 func (t *Transport) serveProbe(w http.ResponseWriter) {
 	b := t.config.Now().AppendFormat([]byte(`{"OK":true,"Now":"`), time.RFC3339Nano)
-	_, _ = w.Write(append(b, `"}`...)) // if it fails, who asked has gone
+	_, _ = w.Write(append(b, "\"}\n"...)) // if it fails, who asked has gone
 }
 
 // servePost answers servers that speak etcd's own protocol.

@@ -14,8 +14,8 @@ import (
 const publishPatience = 500 * time.Millisecond
 
 // publishUntilDone tells the cluster this member's name and client URLs, once
-// at every start: a restarted member can so be renamed. Then the leader
-// decides the cluster's version, if nobody has.
+// at every start: a restarted member can so be renamed. It is ready when the
+// cluster's version is decided and it has a vote.
 func (r *Replica) publishUntilDone(ctx context.Context) {
 	select {
 	case <-ctx.Done():
@@ -33,6 +33,30 @@ func (r *Replica) publishUntilDone(ctx context.Context) {
 	}
 	r.config.Logger.Info(fmt.Sprintf("published {Name:%s ClientURLs:[%s]} to cluster %v",
 		c.Name, strings.Join(c.ClientURLs, " "), r.cluster))
+	r.decideVersion(ctx)
+	if r.awaitVote(ctx) {
+		close(r.ready)
+	}
+}
+
+// awaitVote waits until this member votes, and reports whether it does.
+func (r *Replica) awaitVote(ctx context.Context) bool {
+	for {
+		changed := r.changes.wait()
+		if slices.Contains(r.conf.Load().voters, r.self) {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-changed:
+		}
+	}
+}
+
+// decideVersion has the leader set the cluster's version, and waits until it
+// is set.
+func (r *Replica) decideVersion(ctx context.Context) {
 	version := store.Command{Op: store.Set, Path: versionPath, Value: r.config.Version}
 	for r.Version() == "" {
 		changed := r.changes.wait()
@@ -47,7 +71,6 @@ func (r *Replica) publishUntilDone(ctx context.Context) {
 		case <-time.After(publishPatience):
 		}
 	}
-	close(r.ready)
 }
 
 // tries proposes something and reports success. It waits a little after a

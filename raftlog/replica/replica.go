@@ -289,8 +289,8 @@ func (r *Replica) Run(ctx context.Context) error {
 // to show before the leader's snapshot.
 func (r *Replica) Replayed() <-chan struct{} { return r.replayed }
 
-// Ready is closed once the member has published itself and the cluster's
-// version is decided.
+// Ready is closed once the member has published itself, the cluster's version
+// is decided, and the member has a vote.
 func (r *Replica) Ready() <-chan struct{} { return r.ready }
 
 // Leads reports whether this member is the leader.
