@@ -45,7 +45,7 @@ func (f failover) RoundTrip(r *http.Request) (*http.Response, error) {
 			return answer, nil
 		}
 		if r.Context().Err() != nil {
-			return nil, r.Context().Err() // that says nothing about e
+			return nil, r.Context().Err()
 		}
 		f.counters.dropped(r.Method, failedSending)
 		if sent && !repeatable(r.Method) {
@@ -81,17 +81,23 @@ func (f failover) try(r *http.Request, e *endpoint) (_ *http.Response, sent bool
 		_ = answer.Body.Close() // nothing was written
 		err = errors.New("answer with status " + strconv.Itoa(answer.StatusCode))
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return answer, true, nil
-	case ctx.Err() != nil:
-		return nil, link.made(), err
-	case link.made():
-		f.endpoints.broke(e, began, err)
-		return nil, true, err
 	}
-	f.endpoints.unreachable(e, err)
-	return nil, false, err
+	if ctx.Err() == nil { // a client's leaving says nothing about e
+		f.blame(e, began, err)
+	}
+	return nil, link.made(), err
+}
+
+// blame holds a failure against e: a lot, if nobody can connect to it; until
+// the next probe, if it may have been the request's fault.
+func (f failover) blame(e *endpoint, began time.Time, err error) {
+	if _, none := errors.AsType[unconnected](err); none {
+		f.endpoints.unreachable(e, err)
+		return
+	}
+	f.endpoints.broke(e, began, err)
 }
 
 func repeatable(method string) bool {

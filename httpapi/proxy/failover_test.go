@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -105,8 +106,8 @@ func TestWithoutAnAnswerTheProxySaysSoInEtcdsWords(t *testing.T) {
 		r.expect("GET", "/v2/keys/x", 503, none)
 		time.Sleep(time.Millisecond)
 		r.expect("GET", "/v2/keys/x", 502, fmt.Sprintf(silence, 2)) // the failure wait is over
-		if n := r.log.count("unavailable"); n != 2 {
-			t.Errorf("logged %d times that an endpoint is unavailable, want once for each", n)
+		if n := r.log.count("unavailable"); n != 2 || r.log.count("is asked last") > 0 {
+			t.Errorf("logged %d times that an endpoint is unavailable, want once for each, and nothing of doubts", n)
 		}
 	})
 }
@@ -141,6 +142,7 @@ func TestAnEndpointWhoseConnectionBrokeIsAskedLastUntilItAnswersAProbe(t *testin
 		w.member("b:79", nil)
 		r := newRig(w, []string{"a:79", "b:79"})
 		r.expect("GET", "/", 200, "from b:79")
+		time.Sleep(time.Minute)
 		synctest.Wait()
 		r.expect("GET", "/v2/config/local/proxy", 200, `{"endpoints":["http://b:79","http://a:79"]}`+"\n")
 		if r.log.count("endpoint http://a:79 is asked last until it answers a probe") != 1 {
@@ -172,6 +174,86 @@ func TestASilentEndpointIsFoundOutWithoutARequestHavingToWait(t *testing.T) {
 		first.cut()
 		time.Sleep(probePatience + probeInterval)
 		r.expect("PUT", "/", 200, "from a:79")
+	})
+}
+
+func TestADeadEndpointIsFoundOutBeforeARequestMeetsIt(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		first := w.member("a:79", nil)
+		w.member("b:79", nil)
+		r := newRig(w, []string{"a:79", "b:79"})
+		first.kill()
+		time.Sleep(2 * probeInterval)
+		r.expect("GET", "/v2/config/local/proxy", 200, `{"endpoints":["http://b:79"]}`+"\n")
+		time.Sleep(time.Hour)
+		if n := r.log.count("a:79"); n != 2 { // found, and unavailable
+			t.Errorf("the log names a:79 %d times in an hour, want twice", n)
+		}
+	})
+}
+
+func TestAGoodEndpointIsProbedNowAndThenOnly(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		only := w.member("a:79", nil)
+		newRig(w, []string{"a:79"})
+		time.Sleep(time.Minute)
+		if n := only.probes.Load(); n < 10 || n > 13 {
+			t.Errorf("%d probes in a minute, want one in 5 s", n)
+		}
+	})
+}
+
+func TestAProbeCutShortByTheEndIsNotHeldAgainstAnEndpoint(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		only := w.member("a:79", nil)
+		r := newRig(w, []string{"a:79"})
+		only.set(func(h *host) { h.frozen = true })
+		time.Sleep(probeInterval + probePatience/2)
+		r.stop()
+		if n := r.log.count("level=WARN"); n != 0 {
+			t.Errorf("%d warnings", n)
+		}
+	})
+}
+
+func TestALinkIsDownAgainWhileAnotherConnectionIsSought(t *testing.T) {
+	ctx, link := watchLink(t.Context())
+	seen := httptrace.ContextClientTrace(ctx)
+	for _, step := range []struct {
+		tell func()
+		want bool
+	}{
+		{func() {}, false},
+		{func() { seen.GetConn("a:79") }, false},
+		{func() { seen.GotConn(httptrace.GotConnInfo{}) }, true},
+		{func() { seen.GetConn("a:79") }, false}, // nothing was written on the first
+	} {
+		step.tell()
+		if got := link.made(); got != step.want {
+			t.Errorf("got %v, want %v", got, step.want)
+		}
+	}
+}
+
+func TestNoRequestMakesAnEndpointUnavailable(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		only := w.member("a:79", nil)
+		r := newRig(w, []string{"a:79"})
+		for _, text := range []string{
+			"GET http://xn--\xc3\xa9/v2/keys HTTP/1.1\r\nHost: x\r\n\r\n",
+			"GET http://%ff/v2/keys HTTP/1.1\r\nHost: x\r\n\r\n",
+			"GET http://u:p@[::1%25x]:1/v2/keys HTTP/1.1\r\nHost: x\r\n\r\n",
+			"GET /v2/keys?\xff#x HTTP/1.1\r\nHost: \r\nCookie: \xff\r\n\r\n",
+			"PUT /v2/keys/x HTTP/1.1\r\nHost: x\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: 1\r\n\r\n",
+		} {
+			before := only.requests()
+			if a := r.raw(text); a.status != 200 || only.requests() != before+1 {
+				t.Errorf("%q: got %d %q", text, a.status, a.body)
+			}
+		}
+		if n := r.log.count("level=WARN"); n != 0 {
+			t.Errorf("%d warnings", n)
+		}
 	})
 }
 

@@ -36,9 +36,6 @@ func (p *Proxy) newForwarder() http.Handler {
 			refuseBody(w, r, err)
 			return
 		}
-		if r.ContentLength != 0 {
-			liftBodyTime(w)
-		}
 		ctx := r.Context()
 		if isWatch(r) {
 			var done func()
@@ -102,6 +99,9 @@ func prepared(r *http.Request, body []byte) *http.Request {
 // it came from.
 func rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL.RawQuery = r.In.URL.RawQuery // also what the library finds fault with
+	if strings.ContainsFunc(r.Out.Host, func(c rune) bool { return c >= 0x80 }) {
+		r.Out.Host = "" // a URL can bring a name that no header can carry
+	}
 	forwarded := [...]string{"Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto"}
 	r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 	r.SetXForwarded()

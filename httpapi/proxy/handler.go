@@ -124,13 +124,8 @@ func refuse(w http.ResponseWriter, status int, message string) {
 const bodyTime = 60 * time.Second
 
 // limitBodyTime makes reads of a request's body fail once bodyTime is over.
+// The server lifts the limit when the body has been read.
 func limitBodyTime(w http.ResponseWriter) {
 	// A transport without deadlines (a test's recorder) has no slow clients.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
-}
-
-// liftBodyTime ends the effect of limitBodyTime: the body is there, and the
-// server listens for the client's going away, which may be hours from now.
-func liftBodyTime(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // as above
 }

@@ -16,7 +16,7 @@ func TestARequestReachesTheMemberAsItWasSent(t *testing.T) {
 		a := r.raw("PUT /v2/keys/a%2Fb%3F/%c3%bc?x;y&c=%zz&wait=false HTTP/1.1\r\nHost: etcd.example:99\r\n" +
 			"Content-Type: application/x-www-form-urlencoded\r\nAuthorization: Basic eDp5\r\nExpect: 100-continue\r\n" +
 			"X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 5.6.7.8\r\nX-Forwarded-Proto: https\r\nForwarded: for=x\r\n" +
-			"Connection: close, X-Gone\r\nX-Gone: 1\r\nKeep-Alive: 5\r\nProxy-Authorization: p\r\nUpgrade: \xffh2c\r\n" +
+			"Connection: close, X-Gone, Upgrade\r\nX-Gone: 1\r\nKeep-Alive: 5\r\nProxy-Authorization: p\r\nUpgrade: \xffh2c\r\n" +
 			"Content-Length: 7\r\n\r\nvalue=1")
 		if a.status != 200 || a.body != "from a:79" {
 			t.Fatalf("got %d %q, want 200 from a:79", a.status, a.body)
@@ -199,28 +199,48 @@ func TestABodyThatDoesNotComeIsGivenUp(t *testing.T) {
 	})
 }
 
+func TestTheTimeForABodyIsNotTheTimeForItsAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.member("a:79", func(rw http.ResponseWriter, q *http.Request) {
+			select {
+			case <-time.After(2 * bodyTime):
+				_, _ = io.WriteString(rw, "at last")
+			case <-q.Context().Done():
+			}
+		})
+		r := newRig(w, []string{"a:79"})
+		for _, method := range []string{"PUT", "GET"} {
+			if a := r.do(method, "/v2/keys/x?wait=true", "value=1"); a.status != 200 || a.body != "at last" {
+				t.Errorf("%s: got %d %q", method, a.status, a.body)
+			}
+		}
+	})
+}
+
 func TestMetricsHaveEtcdsNames(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		first := w.member("a:79", nil)
 		r := newRig(w, []string{"a:79"})
 		r.do("GET", "/v2/keys/x", "")
+		r.do("GET", "/v2/keys/x?wait=true", "") // takes as long as it likes
 		r.do("PUT", "/v2/keys/x", "")
 		r.do("FOO", "/v2/keys/x", "")
 		r.do("BAR", "/v2/keys/x", "")
 		first.kill()
 		r.do("GET", "/v2/keys/x", "") // refused
 		r.do("GET", "/v2/keys/x", "") // nobody left
-		a := r.do("GET", "/metrics", "", "Accept", "application/openmetrics-text")
+		a := r.do("GET", "/metrics", "", "Accept", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
 		if got := a.header.Get("Content-Type"); a.status != 200 || got != "text/plain; version=0.0.4; charset=utf-8" {
 			t.Errorf("got %d, Content-Type %q", a.status, got)
 		}
 		for _, line := range []string{
-			`etcd_proxy_requests_total{method="GET"} 3`, `etcd_proxy_requests_total{method="PUT"} 1`,
-			`etcd_proxy_requests_total{method="other"} 2`, `etcd_proxy_handled_total{code="200",method="GET"} 1`,
+			`etcd_proxy_requests_total{method="GET"} 4`, `etcd_proxy_requests_total{method="PUT"} 1`,
+			`etcd_proxy_requests_total{method="other"} 2`, `etcd_proxy_handled_total{code="200",method="GET"} 2`,
 			`etcd_proxy_dropped_total{method="GET",proxying_error="failed_sending_request"} 1`,
 			`etcd_proxy_dropped_total{method="GET",proxying_error="failed_getting_response"} 1`,
 			`etcd_proxy_dropped_total{method="GET",proxying_error="zero_endpoints"} 1`,
-			`etcd_proxy_handling_duration_seconds_count{method="PUT"} 1`, `process_open_fds `, `go_goroutines `,
+			`etcd_proxy_handling_duration_seconds_count{method="GET"} 1`, `etcd_proxy_handling_duration_seconds_count{method="PUT"} 1`,
+			`process_open_fds `, `go_goroutines `,
 		} {
 			if !strings.Contains(a.body, "\n"+line) {
 				t.Errorf("/metrics lacks %s", line)

@@ -26,10 +26,15 @@ func newDialer(c Config) *dialer {
 	return &dialer{dial: d.DialContext, write: c.WriteTimeout, read: c.ReadTimeout}
 }
 
+// unconnected is why there is no connection to a member.
+type unconnected struct{ error }
+
+func (u unconnected) Unwrap() error { return u.error }
+
 func (d *dialer) connect(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := d.dial(ctx, network, address)
 	if err != nil {
-		return nil, err
+		return nil, unconnected{err}
 	}
 	return &limitedConn{Conn: c, dialer: d}, nil
 }

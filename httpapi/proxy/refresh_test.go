@@ -125,6 +125,10 @@ func TestWhatWasLearnedOfTheMembersServesTheNextStart(t *testing.T) {
 		if err != nil || info.Mode() != 0o600 {
 			t.Errorf("the file's mode is %v, %v, want 0600", info.Mode(), err)
 		}
+		time.Sleep(time.Hour)
+		if later, err := os.Stat(name); err != nil || !os.SameFile(info, later) {
+			t.Error("the file is written anew though nothing has changed")
+		}
 		if left, err := filepath.Glob(filepath.Join(dir, "data", "proxy", "*")); err != nil || len(left) != 1 {
 			t.Errorf("the directory holds %v, %v", left, err)
 		}

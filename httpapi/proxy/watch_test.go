@@ -116,7 +116,7 @@ func TestAClientThatLeavesBeforeTheAnswerIsNotHeldAgainstTheMember(t *testing.T)
 		})
 		second := w.member("b:79", nil)
 		r := newRig(w, []string{"a:79", "b:79"})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), probeInterval/2)
 		defer cancel()
 		q, err := http.NewRequestWithContext(ctx, "GET", "http://proxy:80/", nil)
 		if err != nil {

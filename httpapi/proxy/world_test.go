@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -149,6 +150,7 @@ func (w *world) serve(address string, s *http.Server) *host {
 type fake struct {
 	*host
 	address string
+	probes  atomic.Int64
 	mu      sync.Mutex
 	seen    []string // method and URI, probes left out
 	last    *http.Request
@@ -161,6 +163,7 @@ func (w *world) member(address string, answer http.HandlerFunc) *fake {
 	m := &fake{address: address}
 	m.host = w.serve(address, &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("User-Agent") == "keytree-proxy" {
+			m.probes.Add(1)
 			return
 		}
 		body, err := io.ReadAll(r.Body)
