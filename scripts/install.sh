@@ -13,7 +13,10 @@ DEBIAN_FRONTEND=noninteractive $sudo apt-get install -q -y --no-install-recommen
 # The tests start what they need: a service of the package would hold the ports.
 if [ -d /run/systemd/system ]; then
 	for p in $missing; do
-		[ "$p" = etcd-server ] && $sudo systemctl disable --now etcd
+		case $p in
+		etcd-server) $sudo systemctl disable --now etcd ;;
+		patroni | postgresql) $sudo systemctl disable --now "$p" ;;
+		esac
 	done
 fi
 exit 0

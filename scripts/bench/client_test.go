@@ -71,7 +71,7 @@ func TestPreloadPutsEachKey(t *testing.T) {
 
 func TestRefusalsAreCounted(t *testing.T) {
 	srv := serve(t, &tree{})
-	ld, err := dialLoad(srv.addr, 2, 4, func(i int) source {
+	ld, err := dialLoad(srv.addrs(), 2, 4, func(i int) source {
 		return &gets{get: srv.getRequest(""), rnd: random(i), space: 10}
 	})
 	if err != nil {
@@ -94,7 +94,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 func TestPaceChargesAStallToAllWhoWaited(t *testing.T) {
 	s := &tree{nodes: make(map[string]string), delay: 500 * time.Millisecond}
 	srv := serve(t, s)
-	ld, err := dialLoad(srv.addr, 1, 2, func(i int) source {
+	ld, err := dialLoad(srv.addrs(), 1, 2, func(i int) source {
 		return &puts{put: srv.putRequest(), rnd: random(i), space: 10}
 	})
 	if err != nil {

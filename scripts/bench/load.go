@@ -13,8 +13,9 @@ type load struct {
 	loops []*loop
 }
 
-// dialLoad opens conns connections, each with its own source.
-func dialLoad(addr *net.TCPAddr, loops, conns int, newSource func(i int) source) (*load, error) {
+// dialLoad opens conns connections, to each of addrs in turn, each with its own
+// source.
+func dialLoad(addrs []*net.TCPAddr, loops, conns int, newSource func(i int) source) (*load, error) {
 	ld := &load{}
 	for range loops {
 		l, err := newLoop()
@@ -25,7 +26,7 @@ func dialLoad(addr *net.TCPAddr, loops, conns int, newSource func(i int) source)
 		ld.loops = append(ld.loops, l)
 	}
 	for i := range conns {
-		if _, err := ld.loops[i%len(ld.loops)].dial(addr, newSource(i)); err != nil {
+		if _, err := ld.loops[i%len(ld.loops)].dial(addrs[i%len(addrs)], newSource(i)); err != nil {
 			ld.close()
 			return nil, err
 		}
@@ -71,7 +72,7 @@ func (ld *load) each(ctx context.Context, f func(context.Context, *loop) error) 
 // preload puts keys 0 to n-1 of dir, each once, fast.
 func (b *bench) preload(ctx context.Context, s *server, dir string, n, size int) (*outcome, error) {
 	conns := min(4*b.conns, n)
-	ld, err := dialLoad(s.addr, b.loops, conns, func(i int) source {
+	ld, err := dialLoad(s.addrs(), b.loops, conns, func(i int) source {
 		return &fill{
 			put:  newRequest("PUT", s.host(), "/"+dir+"/"+keyPlace, size),
 			rnd:  random(i),

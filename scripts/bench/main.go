@@ -35,12 +35,14 @@ type bench struct {
 	paceRate int
 	paceTime time.Duration
 
+	kills      int
 	rounds     int
 	longRounds int
 	timeout    time.Duration
 	json       string
 	scenarios  []scenario
 	programs   []program
+	placement  placement
 }
 
 func main() {
@@ -84,6 +86,7 @@ func parse(args []string) (*bench, error) {
 	fs.IntVar(&b.watchers, "watchers", 10_000, "watchers of the watch scenario")
 	fs.IntVar(&b.paceKeys, "pacekeys", 500_000, "keys of the pace scenario")
 	fs.IntVar(&b.paceRate, "pacerate", 2000, "requests per second of the pace scenario")
+	fs.IntVar(&b.kills, "kills", 5, "leaders to end in each round of cfail and cterm")
 	paceSeconds := fs.Float64("paceseconds", 60, "time of the pace scenario")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
@@ -92,7 +95,7 @@ func parse(args []string) (*bench, error) {
 		return nil, fmt.Errorf("what is %q?", fs.Arg(0))
 	}
 	b.measured, b.warmup, b.paceTime = duration(*seconds), duration(*warmup), duration(*paceSeconds)
-	least := min(b.loops, *serverProcs, b.rounds, b.longRounds, b.conns, b.space, b.keys, b.watchers, b.paceKeys, b.paceRate)
+	least := min(b.loops, *serverProcs, b.rounds, b.longRounds, b.conns, b.space, b.keys, b.watchers, b.paceKeys, b.paceRate, b.kills)
 	if least < 1 || min(b.measured, b.warmup, b.paceTime) <= 0 {
 		return nil, errors.New("numbers and times must be above 0")
 	}
@@ -161,6 +164,11 @@ func (b *bench) main(ctx context.Context) (good bool, err error) {
 	} else if files < need {
 		return false, fmt.Errorf("%d watchers need a limit of %d open files; it is %d", b.watchers, need, files)
 	}
+	cpus, err := allowedCPUs()
+	if err != nil {
+		return false, err
+	}
+	b.placement = place(cpus)
 	for i := range b.programs {
 		p := &b.programs[i]
 		if _, err := os.Stat(p.path); err != nil {
@@ -171,7 +179,7 @@ func (b *bench) main(ctx context.Context) (good bool, err error) {
 		}
 		defer os.RemoveAll(p.base)
 	}
-	r := &report{machine: describeMachine(b.programs), programs: b.programs}
+	r := &report{machine: describeMachine(b.programs), programs: b.programs, placement: b.placement}
 	for _, s := range b.scenarios {
 		if err = b.runScenario(ctx, s, r); err != nil {
 			break
@@ -211,11 +219,19 @@ func (b *bench) runScenario(ctx context.Context, s scenario, r *report) error {
 }
 
 func (b *bench) runRound(ctx context.Context, s scenario, p program) (f figures, err error) {
-	srv, err := p.start(ctx)
+	cpus := ""
+	if s.members > 0 {
+		cpus = b.placement.members
+		if err := pin(b.placement.load); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, pin(b.placement.all)) }()
+	}
+	c, err := p.start(ctx, max(s.members, 1), cpus)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, srv.close()) }()
-	f, err = s.run(ctx, b, srv)
-	return f, srv.explain(err)
+	defer func() { err = errors.Join(err, c.close()) }()
+	f, err = s.run(ctx, b, c)
+	return f, c.explain(err)
 }

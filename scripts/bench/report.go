@@ -17,9 +17,10 @@ const disturbed = 0.5
 
 // report is all that was measured.
 type report struct {
-	machine  machine
-	programs []program
-	entries  []entry
+	machine   machine
+	programs  []program
+	entries   []entry
+	placement placement
 }
 
 // entry is one round of a scenario on a server.
@@ -55,6 +56,9 @@ func (r *report) print(w io.Writer, scenarios []scenario) (good bool) {
 	fmt.Fprintf(w, "%s, %d cores, Linux %s, bench built with %s\n", m.CPU, m.Cores, m.Kernel, m.Go)
 	for _, p := range r.programs {
 		fmt.Fprintf(w, "%s: %s, %s, %s\n", p.name, p.path, m.Versions[p.name], strings.Join(p.env, " "))
+	}
+	if slices.ContainsFunc(scenarios, func(s scenario) bool { return s.members > 0 }) {
+		fmt.Fprintln(w, r.placement)
 	}
 	fmt.Fprintln(w, "median (least..most) of the rounds")
 	fmt.Fprintln(w)

@@ -3,18 +3,25 @@ package main
 import (
 	"context"
 	"fmt"
+	"syscall"
 	"time"
 )
 
 // scenario is one kind of load, and what is expected of Keytree under it.
 type scenario struct {
-	name  string
-	about string
-	long  bool // takes minutes: has rounds of its own
-	rows  []row
+	name    string
+	about   string
+	long    bool // takes minutes: has rounds of its own
+	members int  // of the cluster; 0 is one that runs on all CPUs
+	rows    []row
 
-	// run puts the load on a fresh server and returns its figures.
-	run func(context.Context, *bench, *server) (figures, error)
+	// run puts the load on a fresh cluster and returns its figures.
+	run func(context.Context, *bench, *cluster) (figures, error)
+}
+
+// alone is the run of a scenario with one member.
+func alone(run func(context.Context, *bench, *server) (figures, error)) func(context.Context, *bench, *cluster) (figures, error) {
+	return func(ctx context.Context, b *bench, c *cluster) (figures, error) { return run(ctx, b, c.members[0]) }
 }
 
 // figures are what was measured, by the names that rows have for them.
@@ -103,50 +110,50 @@ var scenarios = []scenario{
 		name:  "put",
 		about: "set random keys",
 		rows:  requestRows(floor{ratioAtLeast, 1.1}, floor{ratioAtMost, 1}),
-		run:   runPut,
+		run:   alone(runPut),
 	},
 	{
 		name:  "get",
 		about: "get random keys",
 		rows:  requestRows(floor{ratioAtLeast, 1.35}, floor{ratioAtMost, 1 / 1.35}),
-		run:   runGet,
+		run:   alone(runGet),
 	},
 	{
 		name:  "qget",
 		about: "get random keys with quorum=true",
 		rows: requestRows(floor{ratioAtLeast, 1.8}, floor{},
 			row{figure: raftGrowth, unit: "entries", floor: floor{oursAtMost, 0}}),
-		run: runQuorumGet,
+		run: alone(runQuorumGet),
 	},
 	{
 		name:  "mixed",
 		about: "90% get, 10% set",
 		rows:  requestRows(floor{}, floor{}),
-		run:   runMixed,
+		run:   alone(runMixed),
 	},
 	{
 		name:  "cas",
 		about: "compare and swap by prevIndex, each connection its own keys",
 		rows:  requestRows(floor{}, floor{}),
-		run:   runSwap,
+		run:   alone(runSwap),
 	},
 	{
 		name:  "post",
 		about: "in-order keys in one directory",
 		rows:  requestRows(floor{}, floor{}),
-		run:   runPost,
+		run:   alone(runPost),
 	},
 	{
 		name:  "put1",
 		about: "set random keys on one connection",
 		rows:  requestRows(floor{}, floor{}),
-		run:   runPutAlone,
+		run:   alone(runPutAlone),
 	},
 	{
 		name:  "list",
 		about: "list a directory of 1,000 keys",
 		rows:  requestRows(floor{ratioAtLeast, 1.8}, floor{ratioAtMost, 1 / 1.8}),
-		run:   runList,
+		run:   alone(runList),
 	},
 	{
 		name:  "watch",
@@ -159,13 +166,13 @@ var scenarios = []scenario{
 			{figure: fanoutMax, unit: "ms", digits: 1},
 			{figure: watcherRSS, unit: "KB"},
 		},
-		run: runWatch,
+		run: alone(runWatch),
 	},
 	{
 		name:  "idle",
 		about: "a fresh server after 3 s",
 		rows:  []row{{figure: idleRSS, unit: "MB", digits: 1, floor: floor{oursAtMost, 40}}},
-		run:   runIdle,
+		run:   alone(runIdle),
 	},
 	{
 		name:  "load",
@@ -182,7 +189,7 @@ var scenarios = []scenario{
 			{figure: stopTime, unit: "s", digits: 3},
 			{figure: restartClean, unit: "s", digits: 3, floor: floor{ratioAtMost, 1. / 5}},
 		},
-		run: runLoad,
+		run: alone(runLoad),
 	},
 	{
 		name:  "pace",
@@ -197,7 +204,55 @@ var scenarios = []scenario{
 			{figure: cpu, unit: cpuUnit, digits: 2},
 			{figure: clientCPU, unit: cpuUnit, digits: 2},
 		},
-		run: runPace,
+		run: alone(runPace),
+	},
+	{
+		name:    "cput",
+		about:   "set random keys on the leader of three",
+		members: clusterSize,
+		rows:    requestRows(floor{ratioAtLeast, 1.15}, floor{}),
+		run:     runClusterPut,
+	},
+	{
+		name:    "cspread",
+		about:   "set random keys on all of three members",
+		members: clusterSize,
+		rows:    requestRows(floor{ratioAtLeast, 1.15}, floor{}),
+		run:     runClusterPutSpread,
+	},
+	{
+		name:    "cqget",
+		about:   "get random keys with quorum=true from all of three members",
+		members: clusterSize,
+		rows:    requestRows(floor{ratioAtLeast, 1.8}, floor{}),
+		run:     runClusterQuorumGet,
+	},
+	{
+		name:    "clone",
+		about:   "set random keys on the leader of three, on one connection",
+		members: clusterSize,
+		rows: []row{
+			{figure: p50, unit: "ms", digits: 3, floor: floor{ratioAtMost, 1}},
+			{figure: p99, unit: "ms", digits: 3},
+			{figure: rate, unit: "/s"},
+			{figure: cpu, unit: cpuUnit, digits: 2},
+			{figure: clientCPU, unit: cpuUnit, digits: 2},
+		},
+		run: runClusterPutAlone,
+	},
+	{
+		name:    "cfail",
+		about:   "kill -9 of the leader of three, writers on the others",
+		members: clusterSize,
+		rows:    outageRows(400),
+		run:     runOutages(syscall.SIGKILL),
+	},
+	{
+		name:    "cterm",
+		about:   "SIGTERM to the leader of three, writers on the others",
+		members: clusterSize,
+		rows:    outageRows(200),
+		run:     runOutages(syscall.SIGTERM),
 	},
 }
 
@@ -207,9 +262,9 @@ type cost struct {
 	others         float64 // cores that were busy with something else meanwhile
 }
 
-// costOf is what f costs the server and us.
-func (s *server) costOf(f func() error) (cost, error) {
-	before, err := s.spent()
+// costOf is what f costs t and us.
+func costOf(t target, f func() error) (cost, error) {
+	before, err := spentBy(t)
 	if err != nil {
 		return cost{}, err
 	}
@@ -218,7 +273,7 @@ func (s *server) costOf(f func() error) (cost, error) {
 		return cost{}, err
 	}
 	elapsed := time.Since(began)
-	after, err := s.spent()
+	after, err := spentBy(t)
 	if err != nil {
 		return cost{}, err
 	}
@@ -233,15 +288,15 @@ type spent struct {
 	server, client, machine time.Duration
 }
 
-func (s *server) spent() (t spent, err error) {
-	if t.server, err = s.cpu(); err != nil {
-		return t, err
+func spentBy(t target) (s spent, err error) {
+	if s.server, err = t.cpu(); err != nil {
+		return s, err
 	}
-	if t.client, err = ownCPU(); err != nil {
-		return t, err
+	if s.client, err = ownCPU(); err != nil {
+		return s, err
 	}
-	t.machine, err = machineCPU()
-	return t, err
+	s.machine, err = machineCPU()
+	return s, err
 }
 
 // requestFigures are the figures for requestRows and more.

@@ -46,7 +46,7 @@ func runIdle(ctx context.Context, _ *bench, s *server) (figures, error) {
 // after kill -9, with the log as the last write left it.
 func runLoad(ctx context.Context, b *bench, s *server) (figures, error) {
 	var out *outcome
-	spent, err := s.costOf(func() (err error) {
+	spent, err := costOf(s, func() (err error) {
 		out, err = b.preload(ctx, s, dir, b.keys, smallValue)
 		return err
 	})
@@ -122,7 +122,7 @@ func runPace(ctx context.Context, b *bench, s *server) (figures, error) {
 	if _, err := b.preload(ctx, s, dir, b.paceKeys, valueSize); err != nil {
 		return nil, err
 	}
-	ld, err := dialLoad(s.addr, 1, b.conns, func(i int) source {
+	ld, err := dialLoad(s.addrs(), 1, b.conns, func(i int) source {
 		return &puts{put: s.putRequest(), rnd: random(i), space: b.paceKeys}
 	})
 	if err != nil {
@@ -133,7 +133,7 @@ func runPace(ctx context.Context, b *bench, s *server) (figures, error) {
 	if err := l.runAt(ctx, b.paceRate, b.warmup); err != nil {
 		return nil, err
 	}
-	spent, err := s.costOf(func() error { return l.runAt(ctx, b.paceRate, b.paceTime) })
+	spent, err := costOf(s, func() error { return l.runAt(ctx, b.paceRate, b.paceTime) })
 	if err != nil {
 		return nil, err
 	}

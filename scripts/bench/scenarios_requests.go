@@ -22,23 +22,23 @@ func (s *server) getRequest(query string) *request {
 	return newRequest("GET", s.host(), "/"+dir+"/"+keyPlace+query, 0)
 }
 
-// measure puts a closed load on s: conns connections that send whenever they
+// measure puts a closed load on t: conns connections that send whenever they
 // can, first to warm up, then measured.
-func (b *bench) measure(ctx context.Context, s *server, conns int, newSource func(i int) source) (figures, error) {
-	ld, err := dialLoad(s.addr, b.loops, conns, newSource)
+func (b *bench) measure(ctx context.Context, t target, conns int, newSource func(i int) source) (figures, error) {
+	ld, err := dialLoad(t.addrs(), b.loops, conns, newSource)
 	if err != nil {
 		return nil, err
 	}
 	defer ld.close()
-	return b.measureLoad(ctx, s, ld)
+	return b.measureLoad(ctx, t, ld)
 }
 
-func (b *bench) measureLoad(ctx context.Context, s *server, ld *load) (figures, error) {
+func (b *bench) measureLoad(ctx context.Context, t target, ld *load) (figures, error) {
 	if _, err := ld.run(ctx, b.warmup); err != nil {
 		return nil, err
 	}
 	var out *outcome
-	c, err := s.costOf(func() (err error) {
+	c, err := costOf(t, func() (err error) {
 		out, err = ld.run(ctx, b.measured)
 		return err
 	})
@@ -115,7 +115,7 @@ func runMixed(ctx context.Context, b *bench, s *server) (figures, error) {
 func runSwap(ctx context.Context, b *bench, s *server) (figures, error) {
 	each := max(b.space/b.conns, 1)
 	var all []*swaps
-	ld, err := dialLoad(s.addr, b.loops, b.conns, func(i int) source {
+	ld, err := dialLoad(s.addrs(), b.loops, b.conns, func(i int) source {
 		w := &swaps{
 			put:     s.putRequest(),
 			swap:    newRequest("PUT", s.host(), "/"+dir+"/"+keyPlace+"?prevIndex="+indexPlace, valueSize),

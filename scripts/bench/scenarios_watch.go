@@ -56,7 +56,7 @@ func runWatch(ctx context.Context, b *bench, s *server) (figures, error) {
 		return nil, err
 	}
 
-	writer, err := dialLoad(s.addr, 1, 1, func(int) source { return &puts{put: s.putRequest(), space: b.space} })
+	writer, err := dialLoad(s.addrs(), 1, 1, func(int) source { return &puts{put: s.putRequest(), space: b.space} })
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func runWatch(ctx context.Context, b *bench, s *server) (figures, error) {
 		}
 	})
 	var took histogram
-	spent, err := s.costOf(func() error {
+	spent, err := costOf(s, func() error {
 		for began := time.Now(); time.Since(began) < b.measured || took.count < 3; {
 			d, err := c.fanout(ctx, writer.loops[0])
 			if err != nil {
@@ -103,7 +103,7 @@ func runWatch(ctx context.Context, b *bench, s *server) (figures, error) {
 
 // gather opens all watches and waits for their headers.
 func (b *bench) gather(ctx context.Context, s *server) (*crowd, error) {
-	ld, err := dialLoad(s.addr, b.loops, 0, nil)
+	ld, err := dialLoad(s.addrs(), b.loops, 0, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -24,15 +24,18 @@ type program struct {
 	env  []string
 }
 
-// server is a program with a data directory and ports of its own. It can be
-// stopped and launched again.
+// server is a program with a data directory and ports of its own: a member of
+// a cluster, if only of itself. It can be stopped and launched again.
 type server struct {
 	program
-	dir    string
-	addr   *net.TCPAddr // client port
-	peer   *net.TCPAddr
-	cmd    *exec.Cmd
-	exited chan struct{} // closed when cmd has ended
+	member  string // its name in the cluster
+	dir     string
+	addr    *net.TCPAddr // client port
+	peer    *net.TCPAddr
+	cluster string        // all members, as --initial-cluster has it
+	cpus    string        // that it may run on, as taskset has it; "" is all
+	cmd     *exec.Cmd     // nil before the first launch
+	exited  chan struct{} // closed when cmd has ended
 }
 
 const (
@@ -40,55 +43,23 @@ const (
 	stopPatience  = time.Minute
 )
 
-// start runs p on a fresh directory and waits until it answers.
-func (p program) start(ctx context.Context) (*server, error) {
-	addrs, err := freePorts(2)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp(p.base, p.name+"-")
-	if err != nil {
-		return nil, err
-	}
-	// What the last server left to be written must not slow this one.
-	syscall.Sync()
-	s := &server{program: p, dir: dir, addr: addrs[0], peer: addrs[1]}
-	if _, err := s.launch(ctx, "/v2/keys"); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	if err := s.healthy(ctx); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	return s, nil
-}
-
-// freePorts finds ports nobody listens on. They are different.
-func freePorts(n int) (addrs []*net.TCPAddr, err error) {
-	for range n {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().(*net.TCPAddr))
-	}
-	return addrs, nil
-}
-
-func (s *server) host() string    { return s.addr.String() }
-func (s *server) dataDir() string { return filepath.Join(s.dir, "data") }
-func (s *server) logFile() string { return filepath.Join(s.dir, "log") }
+func (s *server) host() string          { return s.addr.String() }
+func (s *server) peerURL() string       { return "http://" + s.peer.String() }
+func (s *server) addrs() []*net.TCPAddr { return []*net.TCPAddr{s.addr} }
+func (s *server) dataDir() string       { return filepath.Join(s.dir, "data") }
+func (s *server) logFile() string       { return filepath.Join(s.dir, "log") }
 
 func (s *server) args() []string {
-	client, peer := "http://"+s.addr.String(), "http://"+s.peer.String()
+	client, peer := "http://"+s.host(), s.peerURL()
 	args := []string{
 		"--enable-v2=true",
+		"--name=" + s.member,
 		"--data-dir=" + s.dataDir(),
 		"--listen-client-urls=" + client,
 		"--advertise-client-urls=" + client,
 		"--listen-peer-urls=" + peer,
 		"--initial-advertise-peer-urls=" + peer,
-		"--initial-cluster=default=" + peer,
+		"--initial-cluster=" + s.cluster,
 	}
 	if filepath.Base(s.path) == "etcd" {
 		args = append(args, "--log-level=error")
@@ -98,30 +69,42 @@ func (s *server) args() []string {
 
 // launch starts the process and returns how long it took until path was there.
 func (s *server) launch(ctx context.Context, path string) (time.Duration, error) {
+	began := time.Now()
+	if err := s.spawn(); err != nil {
+		return 0, err
+	}
+	if err := s.await(ctx, path, func(status int, _ []byte) bool { return status == http.StatusOK }); err != nil {
+		return 0, err
+	}
+	return time.Since(began), nil
+}
+
+// spawn starts the process and does not wait for anything.
+func (s *server) spawn() error {
 	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer log.Close()
 	cmd := exec.Command(s.path, s.args()...)
+	if s.cpus != "" {
+		cmd = exec.Command("taskset", append([]string{"-c", s.cpus, s.path}, s.args()...)...)
+	}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), s.env...)
 	// A process group of its own keeps Ctrl-C from it until we have taken our
 	// leave; Pdeathsig ends it if we do not get so far.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	began := time.Now()
 	if err := cmd.Start(); err != nil {
-		return 0, fmt.Errorf("start %s: %w", s.name, err)
+		return fmt.Errorf("start %s: %w", s.name, err)
 	}
-	s.cmd, s.exited = cmd, make(chan struct{})
+	exited := make(chan struct{})
+	s.cmd, s.exited = cmd, exited
 	go func() { // ends with the process, which stop waits for
 		_ = cmd.Wait() // how it ended is in cmd.ProcessState
-		close(s.exited)
+		close(exited)
 	}()
-	if err := s.await(ctx, path, func(status int, _ []byte) bool { return status == http.StatusOK }); err != nil {
-		return 0, err
-	}
-	return time.Since(began), nil
+	return nil
 }
 
 // healthy waits until /health says so.

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -13,6 +14,8 @@ import (
 // connections, so that a server which is down for a moment finds its port
 // free when it comes back. The zero value is ready; it may be shared.
 type Ports struct {
+	Host string // address to look on; 127.0.0.1 when empty
+
 	mu    sync.Mutex
 	taken map[int]bool
 }
@@ -34,7 +37,7 @@ func (p *Ports) Take() (int, error) {
 		if p.taken[port] {
 			continue
 		}
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		l, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(p.Host, loopback), strconv.Itoa(port)))
 		if err != nil {
 			continue
 		}

@@ -9,9 +9,11 @@ package process
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strconv"
@@ -25,8 +27,9 @@ import (
 type Config struct {
 	Binary string
 	Dir    string // data directory
-	Client int    // port for clients on the loopback address
-	Peer   int    // port for peers on the loopback address
+	Host   string // address to listen on; 127.0.0.1 when empty
+	Client int    // port for clients
+	Peer   int    // port for peers
 
 	// AdvertiseClient and AdvertisePeer are URLs told to others in place of
 	// the ones listened on. The member and cluster ids are made of the latter,
@@ -34,7 +37,43 @@ type Config struct {
 	AdvertiseClient string
 	AdvertisePeer   string
 
-	Args []string // further flags
+	Name    string // node1 when empty
+	Cluster string // --initial-cluster; this member alone when empty
+	State   string // --initial-cluster-state; not given when empty
+
+	Args []string  // further flags
+	Log  io.Writer // gets all that the server prints; may be nil
+}
+
+// args are the flags that c comes to.
+func (c Config) args() []string {
+	url := func(given string, port int) string {
+		if given != "" {
+			return given
+		}
+		return "http://" + c.address(port)
+	}
+	name, peer := cmp.Or(c.Name, "node1"), url(c.AdvertisePeer, c.Peer)
+	args := []string{
+		"--name", name, "--data-dir", c.Dir,
+		"--listen-client-urls", url("", c.Client), "--advertise-client-urls", url(c.AdvertiseClient, c.Client),
+		"--listen-peer-urls", url("", c.Peer), "--initial-advertise-peer-urls", peer,
+		"--initial-cluster", cmp.Or(c.Cluster, name+"="+peer), "--initial-cluster-token", Token,
+	}
+	if c.State != "" {
+		args = append(args, "--initial-cluster-state", c.State)
+	}
+	return append(args, c.Args...)
+}
+
+// Token is the initial-cluster-token of every server started here.
+const Token = "etcd-cluster"
+
+// loopback is where everything listens that is not told otherwise.
+const loopback = "127.0.0.1"
+
+func (c Config) address(port int) string {
+	return net.JoinHostPort(cmp.Or(c.Host, loopback), strconv.Itoa(port))
 }
 
 // A Server is a running child process.
@@ -51,27 +90,17 @@ type Server struct {
 // is killed when ctx is done.
 func Start(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{
-		Addr:     net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Client)),
-		PeerAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Peer)),
+		Addr:     c.address(c.Client),
+		PeerAddr: c.address(c.Peer),
 		out:      &tail{},
 		done:     make(chan struct{}),
 	}
-	client, peer := "http://"+s.Addr, "http://"+s.PeerAddr
-	advertiseClient, advertisePeer := c.AdvertiseClient, c.AdvertisePeer
-	if advertiseClient == "" {
-		advertiseClient = client
+	s.cmd = exec.CommandContext(ctx, c.Binary, c.args()...)
+	var out io.Writer = s.out
+	if c.Log != nil {
+		out = io.MultiWriter(s.out, c.Log)
 	}
-	if advertisePeer == "" {
-		advertisePeer = peer
-	}
-	args := append([]string{
-		"--name", "node1", "--data-dir", c.Dir,
-		"--listen-client-urls", client, "--advertise-client-urls", advertiseClient,
-		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", advertisePeer,
-		"--initial-cluster", "node1=" + advertisePeer, "--initial-cluster-token", "etcd-cluster",
-	}, c.Args...)
-	s.cmd = exec.CommandContext(ctx, c.Binary, args...)
-	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
+	s.cmd.Stdout, s.cmd.Stderr = out, out
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Binary, err)
 	}
@@ -136,6 +165,16 @@ func (s *Server) end(sig syscall.Signal, patience time.Duration) error {
 		return fmt.Errorf("server does not end on %v", sig)
 	}
 }
+
+// Signal sends a signal, such as SIGSTOP, and waits for nothing.
+func (s *Server) Signal(sig syscall.Signal) error { return s.cmd.Process.Signal(sig) }
+
+// Done is closed when the process has ended.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// ExitCode is what the process ended with, -1 if a signal ended it. It may be
+// asked once the process has ended.
+func (s *Server) ExitCode() int { return s.cmd.ProcessState.ExitCode() }
 
 // Ended reports whether the process has ended.
 func (s *Server) Ended() bool {
