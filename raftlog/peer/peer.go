@@ -25,6 +25,7 @@ type peer struct {
 	stats *stats.Peer
 
 	queue  *queue
+	line   line
 	sent   appends
 	redial chan struct{} // holds a token when it is worth trying at once
 	check  chan struct{} // holds a token when a probe is due
@@ -90,7 +91,7 @@ func (p *peer) urls() []string {
 	return p.mu.urls
 }
 
-// send never blocks.
+// send never blocks. What was put in is to be sent by express.
 func (p *peer) send(m *raftpb.Message) {
 	if p.queue.put(m) {
 		p.self.Receiver.ReportUnreachable(p.id)

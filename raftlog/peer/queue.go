@@ -20,7 +20,7 @@ const (
 // A queue holds the messages that wait for one peer. Any goroutine may put
 // messages in; one, the peer's writer, takes them out.
 type queue struct {
-	wake chan struct{} // holds a token while there may be something to take
+	wake chan struct{} // holds a token when the writer is to take something
 
 	mu struct { // everything inside is guarded
 		sync.Mutex
@@ -59,7 +59,6 @@ func (q *queue) put(m *raftpb.Message) (overflow bool) {
 		q.trim()
 	}
 	q.mu.Unlock()
-	signal(q.wake)
 	return false
 }
 

@@ -250,12 +250,20 @@ func (t *Transport) wasRemoved(id member.ID) bool {
 // other member's business.
 func (t *Transport) Send(list []*raftpb.Message) {
 	peers := *t.peers.Load()
+	var last *peer
 	for _, m := range list {
 		p := peers[member.ID(m.GetTo())]
 		if p == nil || !travels(m.GetType()) {
 			continue
 		}
+		if p != last && last != nil {
+			last.express()
+		}
 		p.send(m)
+		last = p
+	}
+	if last != nil {
+		last.express()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/raft/v3/raftpb"
@@ -127,18 +128,22 @@ func (p *peer) carry(ctx context.Context, conn net.Conn) error {
 	p.opened()
 	pulse := time.NewTicker(p.t.config.pulse())
 	defer pulse.Stop()
-	b := batch{p: p, conn: conn}
+	b := newBatch(p, conn)
+	p.line.take(b)
+	defer p.line.take(nil)
+	beat := false
 	for {
-		if err := b.write(); err != nil {
+		if err := p.drain(b, beat); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			return err
 		}
+		beat = false
 		select {
 		case <-p.queue.wake:
 		case <-pulse.C:
-			b.buf = append(b.buf, 0, 0, 0, 0)
+			beat = true
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -166,41 +171,72 @@ func heed(conn net.Conn, patience time.Duration) error {
 	}
 }
 
-// A batch is what the writer sends at once.
+// drain writes all that waits, with a sign of life if beat is set.
+func (p *peer) drain(b *batch, beat bool) error {
+	p.line.Lock()
+	defer p.line.Unlock()
+	if beat {
+		b.buf = append(b.buf, 0, 0, 0, 0)
+	}
+	return b.write()
+}
+
+// A batch is what is sent at once. Who is on the line owns it.
 type batch struct {
 	p        *peer
 	conn     net.Conn
 	messages []*raftpb.Message
 	buf      []byte
+	count    int // messages in buf
+	appends  int // those of them that are appends
+
+	// For express.
+	raw   syscall.RawConn // nil: conn has none
+	once  func(fd uintptr) (done bool)
+	wrote int
+}
+
+func newBatch(p *peer, conn net.Conn) *batch {
+	b := &batch{p: p, conn: conn, raw: rawConn(conn)}
+	b.once = b.writeOnce
+	return b
 }
 
 // write sends all that waits, and what is in buf before it.
 func (b *batch) write() error {
 	for {
-		b.messages = b.p.queue.next(b.messages[:0], maxWrite)
-		if len(b.messages) == 0 && len(b.buf) == 0 {
+		b.collect(maxWrite)
+		if len(b.buf) == 0 {
 			return nil
 		}
-		now := b.p.t.config.Now()
-		appends := 0
-		for _, m := range b.messages {
-			if err := b.add(m, now); err != nil {
-				b.p.t.log.Error(fmt.Sprintf("cannot send a message to peer %v", b.p.id), "type", m.GetType(), "error", err)
-				b.p.lost(1, false)
-			}
-			if m.GetType() == raftpb.MsgApp {
-				appends++
-			}
-		}
 		if err := b.flush(); err != nil {
-			b.p.stats.SendFailed(len(b.messages))
-			for range appends {
+			b.p.stats.SendFailed(b.count)
+			for range b.appends {
 				b.p.self.Stats.Leader.Missed(b.p.id.String())
 			}
 			return err
 		}
-		clear(b.messages)
 	}
+}
+
+// collect adds what waits to buf, up to about limit bytes of it.
+func (b *batch) collect(limit int) {
+	b.messages = b.p.queue.next(b.messages[:0], limit)
+	now := b.p.t.config.Now()
+	if len(b.buf) == 0 {
+		b.count, b.appends = 0, 0
+	}
+	b.count += len(b.messages)
+	for _, m := range b.messages {
+		if err := b.add(m, now); err != nil {
+			b.p.t.log.Error(fmt.Sprintf("cannot send a message to peer %v", b.p.id), "type", m.GetType(), "error", err)
+			b.p.lost(1, false)
+		}
+		if m.GetType() == raftpb.MsgApp {
+			b.appends++
+		}
+	}
+	clear(b.messages)
 }
 
 // add puts m into buf.
