@@ -1,6 +1,6 @@
 # make run    builds the server and starts one member: curl localhost:2379/v2/keys
 # make test   installs what the tests need and runs all of them
-.PHONY: run build test unit lint e2e bench clean tools
+.PHONY: run build test unit lint e2e patroni bench clean tools
 
 GO ?= go
 BIN := bin
@@ -25,7 +25,13 @@ unit:
 e2e: build tools
 	$(GO) run ./scripts/conformance -keytree $(BIN)/keytree -seed 1
 	$(GO) run ./scripts/crash -server $(BIN)/keytree
+	$(GO) run ./scripts/faults -keytree $(BIN)/keytree -seed 1
 	scripts/clients/run.sh $(BIN)/keytree
+
+# Patroni and PostgreSQL on a cluster; it takes two minutes, so it is not part
+# of test.
+patroni: build
+	scripts/patroni $(BIN)/keytree
 
 bench: build tools
 	$(GO) run ./scripts/bench $(BENCHFLAGS)
@@ -40,4 +46,4 @@ tools:
 	scripts/install.sh $(PACKAGES)
 
 clean:
-	rm -rf $(BIN) default.etcd
+	rm -rf $(BIN) default.etcd cluster

@@ -279,7 +279,7 @@ func TestWhoComesTooLateToAClusterMayBecomeAProxy(t *testing.T) {
 	tell(slog.New(slog.NewTextHandler(&log, nil)), err)
 	for _, line := range []string{
 		`level=ERROR msg="failed to join discovery cluster (discovery: cluster is full)"`,
-		`level=INFO msg="discovery token URL was used, but failed to bootstrap the cluster."`,
+		`level=INFO msg="discovery token ` + url + ` was used, but failed to bootstrap the cluster."`,
 		`level=INFO msg="please generate a new discovery token and try to bootstrap again."`,
 	} {
 		if !strings.Contains(log.String(), line) {

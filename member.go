@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,13 +44,19 @@ func runMember(ctx context.Context, c *config, logger *slog.Logger, level *slog.
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
+	defer func() {
+		// After a failure the disk may not let us end in order: what a crash
+		// leaves behind is good enough.
+		if err == nil {
+			err = r.Close()
+		}
+	}()
 	transport.Attach(peer.Attachment{Cluster: r.ClusterID(), Member: r.Self(), Receiver: r, Stats: r.Stats()})
 	registry := prometheus.NewRegistry()
 	if err := r.Stats().Register(registry); err != nil {
 		return err
 	}
-	m := &running{replica: r, transport: transport, stopping: make(chan struct{}), ended: make(chan error)}
+	m := &running{broken: r.Failed(), replica: r, transport: transport, stopping: make(chan struct{}), ended: make(chan error)}
 	api := httpapi.Config{
 		Keyspace:       r,
 		Cluster:        r,
@@ -95,8 +102,9 @@ type running struct {
 	replica        *replica.Replica
 	transport      *peer.Transport
 	clients, peers *http.Server
-	stopping       chan struct{} // closed when the end begins
-	actors         int           // goroutines that have not told ended yet
+	stopping       chan struct{}   // closed when the end begins
+	broken         <-chan struct{} // closed when an actor may never end; nil if that cannot be
+	actors         int             // goroutines that have not told ended yet
 	ended          chan error
 }
 
@@ -132,8 +140,28 @@ func (m *running) run(ctx context.Context, clients, peers []listener, logger *sl
 	}
 	m.stop(context.WithoutCancel(ctx))
 	stopReplica()
+	return m.awaitEnd(failure)
+}
+
+// endPatience is how long a member that has failed may take to end.
+const endPatience = 3 * time.Second
+
+// awaitEnd waits until all actors have ended, or for long enough if something
+// has failed, and returns what was wrong with them.
+func (m *running) awaitEnd(failure error) error {
+	var giveUp <-chan time.Time
+	if failure != nil {
+		giveUp = time.After(endPatience)
+	}
 	for ; m.actors > 0; m.actors-- {
-		failure = errors.Join(failure, <-m.ended)
+		select {
+		case err := <-m.ended:
+			if failure == nil || err != nil && err.Error() != failure.Error() { // two may tell of the same
+				failure = errors.Join(failure, err)
+			}
+		case <-giveUp:
+			return failure
+		}
 	}
 	return failure
 }
@@ -148,6 +176,8 @@ func (m *running) await(ctx context.Context, next <-chan struct{}) (goOn bool, f
 	case failure := <-m.ended:
 		m.actors--
 		return false, failure
+	case <-m.broken:
+		return false, m.replica.Failure()
 	}
 }
 
@@ -173,11 +203,15 @@ func (m *running) stop(ctx context.Context) {
 	defer cancel()
 	m.replica.HandOver(ctx)
 	m.replica.EndWatches()
+	var ends sync.WaitGroup
 	for _, server := range []*http.Server{m.clients, m.peers} {
-		if err := server.Shutdown(ctx); err != nil {
-			_ = server.Close() // who did not finish in time is cut off
-		}
+		ends.Go(func() {
+			if err := server.Shutdown(ctx); err != nil {
+				_ = server.Close() // who did not finish in time is cut off
+			}
+		})
 	}
+	ends.Wait()
 }
 
 func (c *config) replicaConfig(begin founding, transport replica.Transport, logger *slog.Logger) replica.Config {

@@ -66,10 +66,7 @@ func serveProxy(ctx context.Context, p *proxy.Proxy, open []listener, logger *sl
 		_ = server.Close() // who did not finish in time is cut off
 	}
 	stopProxy()
-	for ; r.actors > 0; r.actors-- {
-		failure = errors.Join(failure, <-r.ended)
-	}
-	return failure
+	return r.awaitEnd(failure)
 }
 
 func (f *forming) proxyConfig(peers []string, registry *prometheus.Registry) proxy.Config {

@@ -39,7 +39,7 @@ func (c Config) Explain(err error) []Line {
 	}
 	return []Line{
 		{slog.LevelError, fmt.Sprintf("failed to join discovery cluster (%v)", err)},
-		{slog.LevelInfo, "discovery token URL was used, but failed to bootstrap the cluster."},
+		{slog.LevelInfo, fmt.Sprintf("discovery token %s was used, but failed to bootstrap the cluster.", c.shownURL())},
 		{slog.LevelInfo, "please generate a new discovery token and try to bootstrap again."},
 	}
 }

@@ -75,7 +75,7 @@ func TestProblemsAreNamed(t *testing.T) {
 	page := "<html>404 page not found</html>"
 	generic := []Line{
 		{slog.LevelError, "failed to join discovery cluster (*)"},
-		{slog.LevelInfo, "discovery token URL was used, but failed to bootstrap the cluster."},
+		{slog.LevelInfo, "discovery token http://host:2379/tok was used, but failed to bootstrap the cluster."},
 		{slog.LevelInfo, "please generate a new discovery token and try to bootstrap again."},
 	}
 	alreadyRegistered := []Line{

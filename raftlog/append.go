@@ -37,6 +37,7 @@ type appender struct {
 	deliver   func([]*appendJob)
 
 	batch  *pebble.Batch
+	start  uint64    // the log on disk starts after it
 	last   uint64    // the newest entry on disk
 	hard   hardState // as it should be on disk
 	synced hardState // as it was when last synced
@@ -101,7 +102,9 @@ func (a *appender) write(jobs []*appendJob) (n int, err error) {
 
 // add puts a job into the batch.
 func (a *appender) add(job *appendJob) error {
-	if t := job.truncate; t.to.position > 0 {
+	// A snapshot may have come between: then there is nothing left to truncate.
+	if t := job.truncate; t.to.position > a.start {
+		a.start = t.to.position
 		if err := errors.Join(
 			a.batch.DeleteRange(entryKey(t.from), entryKey(t.to.position+1), nil),
 			putIdentity(a.batch, a.id, t.to),
@@ -177,10 +180,12 @@ func (a *appender) takeSnapshot(job *appendJob, h hardState) error {
 		return err
 	}
 	job.stamp = n.stamp
+	// Of what was committed behind the snapshot, nothing is on disk yet.
+	h.commit = min(h.commit, p.position)
 	if err := putReset(a.batch, a.id, p, h); err != nil {
 		return fmt.Errorf("reset the log: %w", err)
 	}
-	a.last, a.hard = p.position, h
+	a.start, a.last, a.hard = p.position, p.position, h
 	return a.commit(true, true)
 }
 

@@ -32,9 +32,11 @@ type core struct {
 	forgotten uint64 // the leader whose process was last known to be gone
 	reads     reads
 	flights   flights
-	late      []late     // proposals that raft did not take yet
-	lateLen   int        // entries' bytes in late
-	files     []incoming // snapshots stepped, whose acceptance ready will show
+	awaited   map[uint64]uint64 // of each other proposer, the newest of its entries
+	told      map[uint64]uint64 // how far each knows the log to be committed
+	late      []late            // proposals that raft did not take yet
+	lateLen   int               // entries' bytes in late
+	files     []incoming        // snapshots stepped, whose acceptance ready will show
 
 	// Scratch of propose: a leader's raft copies entries.
 	slab []raftpb.Entry
@@ -141,6 +143,7 @@ func (c *core) step(in incoming) {
 	case raftpb.MsgProp:
 		// One that is a term late may have been proposed again by its sender.
 		if b := c.raw.BasicStatus(); b.RaftState == raft.StateLeader && b.GetTerm() == in.m.GetLogTerm() {
+			c.await(in.m.GetFrom())
 			c.stepProposal(late{m: in.m})
 		}
 	case raftpb.MsgHeartbeat:
@@ -151,9 +154,22 @@ func (c *core) step(in incoming) {
 	case raftpb.MsgSnap:
 		c.files = append(c.files, in)
 		_ = c.raw.Step(in.m)
+	case raftpb.MsgReadIndex:
+		if c.mayAnswerReads() {
+			_ = c.raw.Step(in.m)
+		}
 	default:
 		_ = c.raw.Step(in.m)
 	}
+}
+
+// mayAnswerReads says whether another member's read may be given to raft. A
+// member that does not lead would pass it on, in another's name; who asks will
+// hear of the leader and ask that one. A sole voter would answer before it has
+// committed an entry of its own term, and so knows how far the log was
+// committed; other leaders wait for that.
+func (c *core) mayAnswerReads() bool {
+	return c.leadsNow() && !(c.alone() && (!c.leading() || c.commit < c.termStart))
 }
 
 // ready returns what is to be done; ok is false if nothing is.
@@ -196,6 +212,9 @@ func (c *core) ready() (w work, ok bool) {
 
 // observe takes over what changed in raft's state.
 func (c *core) observe(rd raft.Ready) (leaderChanged bool) {
+	if n := len(rd.Entries); n > 0 {
+		c.placed(rd.Entries[n-1].GetIndex())
+	}
 	leader, term := c.leader, c.term
 	if !raft.IsEmptyHardState(rd.HardState) {
 		c.term, c.commit = rd.GetTerm(), rd.GetCommit()
@@ -220,6 +239,10 @@ func (c *core) appendWork(m *raftpb.Message) *appendJob {
 			}
 		}
 		c.conf = meta.GetConfState()
+		c.changeAt = min(c.changeAt, meta.GetIndex())
+	}
+	if len(m.GetEntries()) > 0 { // those they put out of the log may have been changes
+		c.changeAt = min(c.changeAt, m.GetEntries()[0].GetIndex()-1)
 	}
 	stamped := false
 	for i := len(m.GetEntries()) - 1; i >= 0; i-- {
@@ -296,7 +319,7 @@ func (c *core) wrote(job *appendJob) {
 // didApply takes over entries that the machine has applied.
 func (c *core) didApply(job *applyJob) {
 	entries := job.m.GetEntries()
-	c.applied = entries[len(entries)-1].GetIndex()
+	c.applied = max(c.applied, entries[len(entries)-1].GetIndex()) // a snapshot may have overtaken it
 	c.respond(job.m.GetResponses())
 	c.finishReads()
 }

@@ -65,7 +65,7 @@ func openDisk(c Config) (*disk, error) {
 		return nil, d.corrupt("its write-ahead log is broken in the middle", err)
 	}
 	db, err := pebble.Open(d.path(""), &pebble.Options{
-		FS:                          c.FS,
+		FS:                          presized{c.FS},
 		Cache:                       c.Cache,
 		Logger:                      d.log,
 		FormatMajorVersion:          pebble.FormatNewest,

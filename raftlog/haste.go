@@ -15,8 +15,10 @@ const (
 	// lower id: all learn the same at once, and must not split the votes.
 	firstHaste = 25 * time.Millisecond
 	// A campaign that led to nothing is tried again after between haste and
-	// three times haste.
-	haste = 50 * time.Millisecond
+	// three times haste. That doubles from one try to the next, for where
+	// messages take long: a new campaign makes the votes of the last one void.
+	haste        = 50 * time.Millisecond
+	maxDoublings = 4
 )
 
 // LeaderGone says that the process of member id has ended. If it led, this
@@ -76,7 +78,8 @@ func (h *hurry) follow(c *core) {
 	case c.leader == 0 && !h.armed:
 		pause := time.Duration(c.rank())*firstHaste + rand.N(firstHaste/4)
 		if h.tries > 0 {
-			pause = haste + rand.N(2*haste)
+			least := haste << min(h.tries-1, maxDoublings)
+			pause = least + rand.N(2*least)
 		}
 		h.tries++
 		h.armed, h.term = true, c.raw.BasicStatus().GetTerm()

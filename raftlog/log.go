@@ -87,7 +87,7 @@ func open(c Config, d *disk) (*Log, error) {
 	l.append = &appender{
 		id: c.ID, disk: d, queue: l.appends, transport: c.Transport, observer: c.Observer,
 		restore: l.restore, deliver: l.box.wrote,
-		last: r.storage.last.position, hard: r.storage.hard, synced: r.storage.hard,
+		start: r.storage.truncated.position, last: r.storage.last.position, hard: r.storage.hard, synced: r.storage.hard,
 	}
 	l.apply = &applier{
 		machine: c.Machine, queue: l.applies, observer: c.Observer,
@@ -236,10 +236,6 @@ func (l *Log) Status() Status {
 		State: raft.StateType(n.state.Load()),
 	}
 }
-
-// Applied is the position up to which the machine has applied, and the raft
-// term of this member.
-func (l *Log) Applied() (position, term uint64) { return l.now.applied.Load(), l.now.term.Load() }
 
 // A Peer is another member, or this one, as raft sees it. What follows Learner
 // is known to the leader only.

@@ -31,10 +31,20 @@ func (l raftLogger) Warning(v ...any)            { l.say(slog.LevelDebug, v) }
 func (l raftLogger) Warningf(f string, v ...any) { l.sayf(slog.LevelDebug, f, v) }
 func (l raftLogger) Error(v ...any)              { l.say(slog.LevelError, v) }
 func (l raftLogger) Errorf(f string, v ...any)   { l.sayf(slog.LevelError, f, v) }
-func (l raftLogger) Fatal(v ...any)              { panic("raft: " + fmt.Sprint(v...)) }
-func (l raftLogger) Fatalf(f string, v ...any)   { panic("raft: " + fmt.Sprintf(f, v...)) }
-func (l raftLogger) Panic(v ...any)              { panic("raft: " + fmt.Sprint(v...)) }
-func (l raftLogger) Panicf(f string, v ...any)   { panic("raft: " + fmt.Sprintf(f, v...)) }
+func (l raftLogger) Fatal(v ...any)              { panic(raftFailure(fmt.Sprint(v...))) }
+func (l raftLogger) Fatalf(f string, v ...any)   { panic(raftFailure(fmt.Sprintf(f, v...))) }
+func (l raftLogger) Panic(v ...any)              { panic(raftFailure(fmt.Sprint(v...))) }
+func (l raftLogger) Panicf(f string, v ...any)   { panic(raftFailure(fmt.Sprintf(f, v...))) }
+
+// A raftFailure is panicked with when raft finds what cannot be, which is most
+// often a log that has lost what it had promised. The raft loop catches it and
+// stops the member.
+type raftFailure string
+
+func (f raftFailure) Error() string {
+	return "raft cannot go on: " + string(f) + "; if the data of this member were lost in part, or put back from an older copy, " +
+		"remove it from the cluster, delete its data directory and let it join anew"
+}
 
 // pebbleLogger lets Pebble speak through slog. Pebble calls Fatalf when it
 // cannot write any more and expects the process to end; here the first such

@@ -81,14 +81,17 @@ func (l *Log) loop(ctx context.Context) (err error) {
 		case nil:
 		case diskFailure:
 			err = p.err
+		case raftFailure:
+			err = p
 		default:
 			panic(p)
 		}
 	}()
 	ticker := time.NewTicker(l.config.Tick)
 	defer ticker.Stop()
-	r := turn{Log: l, hurry: newHurry()}
+	r := turn{Log: l, hurry: newHurry(), lazy: newLazy()}
 	defer r.hurry.timer.Stop()
+	defer r.lazy.timer.Stop()
 	l.core.mono = l.mono.read()
 	l.core.campaignIfAlone()
 	l.core.hasty = 3 * l.config.ElectionTicks
@@ -98,7 +101,7 @@ func (l *Log) loop(ctx context.Context) (err error) {
 		runtime.Gosched()
 		r.take()
 		r.work()
-		if l.box.settle(l.core.readIdle(), r.hungry(0, 0)) {
+		if l.box.settle(l.core.readIdle(), r.hungry(0, 0), r.eager()) {
 			continue
 		}
 		select {
@@ -109,6 +112,8 @@ func (l *Log) loop(ctx context.Context) (err error) {
 		case <-r.hurry.timer.C:
 			r.hurry.armed = false
 			r.core.campaignHastily(r.hurry.term)
+		case <-r.lazy.timer.C:
+			r.config.Transport.Send(r.lazy.due(r.core))
 		}
 	}
 	return nil
@@ -118,6 +123,7 @@ func (l *Log) loop(ctx context.Context) (err error) {
 type turn struct {
 	*Log
 	hurry    *hurry
+	lazy     *lazy
 	letters  letters
 	writes   int    // handed to the append loop and not come back
 	applying int    // handed to the apply loop and not come back
@@ -139,6 +145,18 @@ func (r *turn) hungry(written, applied int) bool {
 	return r.writes-written < maxWrites
 }
 
+// eager says whether something waits for what is being applied. Otherwise it
+// is no news: raft hands out further entries all the same.
+func (r *turn) eager() bool {
+	c := r.core
+	return c.alone() || r.stuck || r.applying >= maxApplying ||
+		len(c.reads.waiting) > 0 || len(c.late) > 0 || c.applied < max(c.changeAt, c.termStart)
+}
+
+// maxApplying is how many applies may go unseen: raft stops handing out
+// entries when too many bytes are under way.
+const maxApplying = 16
+
 // take steps everything that has come.
 func (r *turn) take() {
 	c, in := r.core, &r.letters
@@ -155,11 +173,14 @@ func (r *turn) take() {
 		c.didApply(job)
 		r.stuck = false
 	}
-	for _, f := range in.asks {
-		f(c)
+	for _, one := range in.captures {
+		c.storage.snapshots.offer(one)
 	}
 	for _, m := range in.messages {
 		c.step(m)
+	}
+	for _, f := range in.asks { // one may say that who sent those messages is gone
+		f(c)
 	}
 	r.propose(in.proposals)
 	if in.barrier != nil {
@@ -216,12 +237,12 @@ func (r *turn) work() {
 		if !ok {
 			break
 		}
-		if len(w.send) > 0 {
-			r.config.Transport.Send(w.send)
-		}
 		if w.append != nil {
 			r.writes++
 			r.appends.push(w.append)
+		}
+		if now := r.lazy.pass(r.core, w.send); len(now) > 0 {
+			r.config.Transport.Send(now)
 		}
 		if w.apply != nil {
 			r.applying++
@@ -311,9 +332,7 @@ func (l *Log) captured(c *capture, err error) {
 	if err != nil {
 		l.config.Logger.Error("cannot capture for a follower", "err", err)
 	}
-	if stopped := l.box.ask(func(core *core) { core.storage.snapshots.offer(c) }); stopped != nil && c != nil {
-		_ = c.Close() // it was only read
-	}
+	l.box.captured(c)
 }
 
 // durable truncates the log to what neither the machine nor a follower is

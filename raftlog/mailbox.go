@@ -62,6 +62,7 @@ func signal(c chan struct{}) {
 type letters struct {
 	wrote     []*appendJob
 	applied   []*applyJob
+	captures  []*capture // nil: one that failed
 	asks      []func(*core)
 	messages  []incoming
 	proposals []proposal
@@ -81,6 +82,7 @@ type mailbox struct {
 		bytes   int64         // in proposals, and those the loop gave back
 		room    chan struct{} // closed when bytes shrink; nil if nobody waits
 		hungry  bool          // the loop wants proposals
+		eager   bool          // the loop wants to know at once what was applied
 		stopped bool
 		flood   int // bytes in messages
 	}
@@ -212,6 +214,20 @@ func (b *mailbox) ask(f func(*core)) error {
 	return nil
 }
 
+// captured closes c if nobody is to take it any more.
+func (b *mailbox) captured(c *capture) {
+	b.mu.Lock()
+	stopped := b.mu.stopped
+	if !stopped {
+		b.mu.captures = append(b.mu.captures, c)
+	}
+	b.mu.Unlock()
+	if stopped {
+		c.drop()
+	}
+	signal(b.wake)
+}
+
 func (b *mailbox) wrote(jobs []*appendJob) {
 	b.mu.Lock()
 	b.mu.letters.wrote = append(b.mu.letters.wrote, jobs...)
@@ -219,11 +235,16 @@ func (b *mailbox) wrote(jobs []*appendJob) {
 	signal(b.wake)
 }
 
+// applied does not wake a loop that is not eager: it will see with the next
+// that comes, or at the next tick.
 func (b *mailbox) applied(jobs []*applyJob) {
 	b.mu.Lock()
 	b.mu.letters.applied = append(b.mu.letters.applied, jobs...)
+	wake := b.mu.eager
 	b.mu.Unlock()
-	signal(b.wake)
+	if wake {
+		signal(b.wake)
+	}
 }
 
 // take empties the mailbox into l, whose slices are reused. Proposals are taken
@@ -235,6 +256,7 @@ func (b *mailbox) take(l *letters, wantBarrier bool, wantProposals func(written,
 	box := &b.mu.letters
 	l.wrote, box.wrote = box.wrote, emptied(l.wrote)
 	l.applied, box.applied = box.applied, emptied(l.applied)
+	l.captures, box.captures = box.captures, emptied(l.captures)
 	l.asks, box.asks = box.asks, emptied(l.asks)
 	l.messages, box.messages = box.messages, emptied(l.messages)
 	b.mu.flood = 0
@@ -250,11 +272,11 @@ func (b *mailbox) take(l *letters, wantBarrier bool, wantProposals func(written,
 }
 
 // settle says what the loop would take next, and whether it is there already.
-func (b *mailbox) settle(wantBarrier, hungry bool) (more bool) {
+func (b *mailbox) settle(wantBarrier, hungry, eager bool) (more bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.mu.hungry = hungry
-	return wantBarrier && b.mu.barrier != nil || hungry && len(b.mu.proposals) > 0
+	b.mu.hungry, b.mu.eager = hungry, eager
+	return wantBarrier && b.mu.barrier != nil || hungry && len(b.mu.proposals) > 0 || eager && len(b.mu.letters.applied) > 0
 }
 
 // sweep drops proposals nobody waits for any more, while nobody takes them.
@@ -286,6 +308,9 @@ func (b *mailbox) stop() {
 	if b.mu.room != nil {
 		close(b.mu.room)
 		b.mu.room = nil
+	}
+	for _, c := range b.mu.captures {
+		c.drop()
 	}
 	b.mu.letters = letters{}
 }

@@ -31,6 +31,9 @@ func (p late) size() int {
 	return n
 }
 
+// changes says whether p has a membership change: no other may overtake it.
+func (p late) changes() bool { return slices.ContainsFunc(p.m.GetEntries(), isChange) }
+
 // propose gives proposals to raft and returns those it does not take now.
 func (c *core) propose(list []proposal) []proposal {
 	for len(list) > 0 {
@@ -119,7 +122,7 @@ func (c *core) stepProposal(p late) {
 	if c.leadsNow() {
 		stamp := c.stamp()
 		for _, e := range kept {
-			if isChange(e) && c.applied < max(c.changeAt, c.termStart) {
+			if isChange(e) && (c.applied < max(c.changeAt, c.termStart) || slices.ContainsFunc(c.late, late.changes)) {
 				c.keep(p, kept)
 				return
 			}

@@ -19,6 +19,13 @@ type capture struct {
 	conf *raftpb.ConfState
 }
 
+// drop closes a capture that nobody will send; nil is none.
+func (c *capture) drop() {
+	if c != nil {
+		_ = c.Close() // it was only read
+	}
+}
+
 // An outgoing snapshot: raft's message and what it stands for.
 type outgoing struct {
 	m       *raftpb.Message

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -322,7 +323,7 @@ func (t *txn) commit(position uint64, note []byte) error {
 	if err := t.b.Set(cursorKey, t.scratch, nil); err != nil {
 		return err
 	}
-	if err := t.b.Commit(pebble.NoSync); err != nil {
+	if err := errors.Join(t.b.Commit(pebble.NoSync), s.Failure()); err != nil {
 		return err
 	}
 	for _, dir := range t.cleared {

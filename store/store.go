@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -54,6 +53,7 @@ type Store struct {
 	opts   Options
 	dir    string
 	db     *pebble.DB
+	engine *engine
 	tables sstable.WriterOptions // of tables made for Restore
 
 	cache *nodeCache
@@ -74,7 +74,7 @@ type Store struct {
 // process can have it open.
 func Open(dir string, o Options) (*Store, error) {
 	o = o.withDefaults()
-	s := &Store{opts: o, cache: newNodeCache(max(o.NodeCacheBytes, 0)), hub: newHub(o.HistoryLength)}
+	s := &Store{opts: o, engine: newEngine(dir, o.Logger), cache: newNodeCache(max(o.NodeCacheBytes, 0)), hub: newHub(o.HistoryLength)}
 	s.due.init()
 	po, release := s.pebbleOptions()
 	defer release()
@@ -110,7 +110,8 @@ func (s *Store) pebbleOptions() (*pebble.Options, func()) {
 		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       1000,
 		LBaseMaxBytes:               64 << 20,
-		Logger:                      engineLogger{s.opts.Logger},
+		Logger:                      s.engine,
+		EventListener:               s.engine.listener(),
 	}
 	po.CompactionConcurrencyRange = func() (int, int) { return 1, min(2, runtime.GOMAXPROCS(0)) }
 	for i := range po.Levels {
@@ -168,7 +169,7 @@ func (s *Store) DurablePosition() (uint64, error) {
 	if it.First() {
 		c, err = parseCursor(it.Value())
 	}
-	return c.position, errors.Join(err, it.Close())
+	return c.position, errors.Join(err, it.Close(), s.Failure())
 }
 
 // moved notes that the tree stands at position, and asks for a flush when the
@@ -271,21 +272,4 @@ func readCursor(r pebble.Reader) (c cursor, err error) {
 	}
 	c, err = parseCursor(v)
 	return c, errors.Join(err, closer.Close())
-}
-
-// engineLogger hands Pebble's words to ours.
-type engineLogger struct{ *slog.Logger }
-
-func (l engineLogger) Infof(format string, args ...any) {
-	if l.Enabled(context.Background(), slog.LevelDebug) {
-		l.Debug(fmt.Sprintf(format, args...))
-	}
-}
-
-func (l engineLogger) Errorf(format string, args ...any) { l.Error(fmt.Sprintf(format, args...)) }
-
-// Fatalf is called when the disk has failed in a way Pebble cannot go on
-// from, and must not return.
-func (l engineLogger) Fatalf(format string, args ...any) {
-	panic("store: the engine cannot go on: " + fmt.Sprintf(format, args...))
 }

@@ -147,7 +147,7 @@ func (n *network) ends(p pair) (from, to *attached) {
 	from.calls.Add(1)
 	to = n.mu.members[p.to]
 	switch {
-	case to == nil || n.mu.cuts[p] || !n.mu.rosters[p.from].has(p.to):
+	case to == nil || n.mu.cuts[p] || !n.mu.rosters[p.from].has(p.to) && !n.mu.rosters[p.to].has(p.from):
 		return from, nil
 	case slices.Contains(n.mu.rosters[p.to].removed, p.from):
 		from.Removed()

@@ -19,6 +19,7 @@ const (
 	headerCluster  = "X-Etcd-Cluster-Id" // of the sender, also in answers
 	headerFrom     = "X-Keytree-From"    // the sender, also in answers
 	headerTo       = "X-Keytree-To"      // the member that is meant
+	headerURLs     = "X-Keytree-Urls"    // where the sender is reached, separated by commas
 	headerVersion  = "X-Keytree-Version" // of the sender's program
 	headerProtocol = "X-Keytree-Protocol"
 
@@ -112,6 +113,9 @@ func (p *peer) head(raw, method, path string, extra http.Header) []byte {
 	h.Set(headerCluster, p.self.Cluster.String())
 	h.Set(headerFrom, p.self.Member.String())
 	h.Set(headerTo, p.id.String())
+	if urls := p.t.ownURLs(p.self.Member); urls != "" {
+		h.Set(headerURLs, urls)
+	}
 	h.Set(headerVersion, p.t.config.Version)
 	h.Set(headerProtocol, protocol)
 	_ = h.Write(&b) // a Builder takes everything

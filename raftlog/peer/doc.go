@@ -9,8 +9,8 @@
 // # A stream
 //
 // A stream begins as a request for /raft/stream that asks for an upgrade to
-// keytree-raft, and says in its headers who calls whom in which cluster. After
-// the answer 101 the caller writes frames:
+// keytree-raft, and says in its headers who calls whom in which cluster, and
+// where the caller is reached. After the answer 101 the caller writes frames:
 //
 //	length   4 bytes, big endian; 0 is a pulse, written when nothing else is
 //	message  length bytes, a raftpb.Message

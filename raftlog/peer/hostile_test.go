@@ -132,6 +132,10 @@ func TestAForeignClusterIsLoggedOnceOnBothSides(t *testing.T) {
 		a.Send([]*raftpb.Message{heartbeat(a.id, b.id)})
 		return a.receiver.unreachable[b.id] >= 3
 	})
+	b.receiver.await(t, "an attempt of the other", func() bool {
+		b.Send([]*raftpb.Message{heartbeat(b.id, a.id)})
+		return b.receiver.unreachable[a.id] >= 1
+	})
 	for _, tt := range []struct {
 		log  *logbook
 		line string

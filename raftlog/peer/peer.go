@@ -23,6 +23,7 @@ type peer struct {
 	id    member.ID
 	self  *Attachment
 	stats *stats.Peer
+	guest bool // it is not among the members, as far as is known; guarded by t.mu
 
 	queue  *queue
 	line   line
@@ -35,7 +36,6 @@ type peer struct {
 		urls    []string
 		ctx     context.Context // ends with Run, or when the member leaves; nil before
 		cancel  context.CancelCauseFunc
-		stopped bool
 		out, in time.Time // since when the streams work; zero if they do not
 		stream  *incoming // the one that in stands for
 		alive   bool      // a stream worked, and its process has not been found gone since

@@ -83,6 +83,7 @@ func (t *Transport) serveStream(w http.ResponseWriter, r *http.Request, a *Attac
 	if p == nil {
 		return
 	}
+	defer t.dismiss(p)
 	if !strings.EqualFold(r.Header.Get("Upgrade"), upgrade) {
 		w.Header().Set("Upgrade", upgrade)
 		turnAway(w, http.StatusUpgradeRequired, "a stream must be upgraded to "+upgrade)
@@ -208,6 +209,9 @@ func (t *Transport) checkFrom(r *http.Request) (*peer, *denial) {
 			fmt.Sprintf("request of removed member %v ignored", from)}
 	}
 	p := t.peer(from)
+	if p == nil {
+		p = t.welcome(from, r)
+	}
 	if p == nil {
 		return nil, &denial{http.StatusNotFound, "unknown", "the member is not known here",
 			fmt.Sprintf("request of unknown member %v ignored", from)}

@@ -172,7 +172,7 @@ func TestASnapshotThatIsCutOrDamagedOnItsWayDoesNotArrive(t *testing.T) {
 		after := -1
 		b := startNode(t, 0xb, listen(t), Config{})
 		a := startNode(t, 0xa, listen(t), Config{})
-		b.SetMembers([]member.Member{a.member(), b.member()}, nil)
+		b.SetMembers([]member.Member{a.member()}, nil)     // it is no guest of a, whose connections are bad
 		p := newPeer(a.Transport, a.attached.Load(), b.id) // one without a stream of its own
 		p.setURLs([]string{b.url})
 		p.mu.ctx = t.Context()

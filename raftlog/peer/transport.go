@@ -217,14 +217,18 @@ func (t *Transport) reconcile() {
 			p = newPeer(t, a, m.ID)
 		}
 		p.setURLs(m.PeerURLs)
+		p.guest = false
 		peers[m.ID] = p
+	}
+	for id, p := range old {
+		if p.guest && !t.mu.removed[id] {
+			peers[id] = p
+		}
 	}
 	t.peers.Store(&peers)
 	for id, p := range old {
 		if peers[id] == nil {
-			p.stop()
-			a.Stats.Peers.Forget(id.String())
-			a.Stats.Leader.Forget(id.String())
+			t.farewell(p)
 		}
 	}
 	if t.mu.ctx == nil {

@@ -209,6 +209,8 @@ func (r *Replica) logDir() string {
 	return r.fs.PathJoin(r.config.Dir, "log")
 }
 
+const howToReplace = "remove the data directory and let the member join the cluster again, or restore a backup"
+
 func (r *Replica) openTree() error {
 	tree, err := store.Open(r.treeDir(), store.Options{
 		FS:            r.fs,
@@ -217,7 +219,7 @@ func (r *Replica) openTree() error {
 		Logger:        r.config.Logger,
 	})
 	if err != nil {
-		return fmt.Errorf("%w: remove the data directory and let the member join the cluster again, or restore a backup", err)
+		return fmt.Errorf("%w: %s", err, howToReplace)
 	}
 	r.tree = tree
 	return nil

@@ -74,6 +74,7 @@ func (m *machine) Apply(b raftlog.Batch) error {
 			return err
 		}
 		m.rosterChanged()
+		m.replayLess()
 	}
 	m.waiters.serve(m.ids, results)
 	for _, v := range m.verdicts {

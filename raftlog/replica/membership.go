@@ -24,6 +24,9 @@ func (c *conf) has(id member.ID) bool {
 	return slices.Contains(c.voters, id) || slices.Contains(c.learners, id)
 }
 
+// alone says whether id is the only one to vote.
+func (c *conf) alone(id member.ID) bool { return len(c.voters) == 1 && c.voters[0] == id }
+
 // loadConf reads the note the tree was given last.
 func (r *Replica) loadConf(note []byte) error {
 	voters, learners, err := raftlog.Membership(note)
@@ -277,13 +280,21 @@ func (a *alignment) align(ctx context.Context) {
 		switch {
 		case !conf.has(m.ID):
 		case m.ID == a.self:
-			a.HandOver(ctx) // the next leader lets this one go
+			a.resign(ctx)
 			return
 		default:
 			a.change(ctx, raftpb.ConfChangeRemoveNode, m.ID)
 			return
 		}
 	}
+}
+
+// resign hands over, so that the next leader lets this one go. raft gives a
+// handover up after an election timeout without a word: so must who waits.
+func (a *alignment) resign(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(a.config.Elections)*a.config.Tick)
+	defer cancel()
+	a.HandOver(ctx)
 }
 
 // caughtUp says whether a learner has all that was committed when it was last

@@ -172,7 +172,7 @@ func (r *Replica) open() error {
 	r.announce(founding)
 	s := r.log.Status()
 	r.replayTo = max(1, s.Commit) // one that joins has nothing before the leader's snapshot
-	if v := r.conf.Load().voters; len(v) == 1 && v[0] == r.self {
+	if r.conf.Load().alone(r.self) {
 		r.replayTo = s.LastPosition // all of a lone member's log gets committed
 	}
 	r.replay(s.Applied)
@@ -184,6 +184,14 @@ func (r *Replica) replay(position uint64) {
 	if r.replayTo != 0 && position >= r.replayTo {
 		r.replayTo = 0
 		close(r.replayed)
+	}
+}
+
+// replayLess notes that the tree has come to where this member was not alone
+// any more: what is not committed yet may wait for another.
+func (r *Replica) replayLess() {
+	if r.replayTo != 0 && !r.conf.Load().alone(r.self) {
+		r.replayTo = min(r.replayTo, max(1, r.log.Status().Commit))
 	}
 }
 
@@ -273,14 +281,30 @@ func (r *Replica) Run(ctx context.Context) error {
 		select {
 		case <-r.removed:
 			stop(ErrRemoved)
+		case <-r.tree.Failed():
+			stop(r.Failure())
 		case <-ctx.Done():
 		}
 	})
 	err := r.log.Run(ctx)
-	if err == nil && errors.Is(context.Cause(ctx), ErrRemoved) {
-		return ErrRemoved
+	if cause := context.Cause(ctx); errors.Is(cause, ErrRemoved) || r.tree.Failure() != nil && cause != nil {
+		return cause
 	}
 	return err
+}
+
+// Failed is closed when the disk of the tree has failed. Run and Close may then
+// not return: what the engine waits for may never come.
+func (r *Replica) Failed() <-chan struct{} { return r.tree.Failed() }
+
+// Failure is why Failed is closed, with what to do about it.
+func (r *Replica) Failure() error {
+	err := r.tree.Failure()
+	var damage *store.Damage
+	if errors.As(err, &damage) {
+		return fmt.Errorf("%w: %s", err, howToReplace)
+	}
+	return fmt.Errorf("%w: see to the disk, then start the member again; it has lost nothing", err)
 }
 
 // Replayed is closed once the tree has applied again what it had applied when

@@ -6,106 +6,14 @@
 # Prints a line per step; fails if any step went wrong. All keys lie below
 # /day-PID, which is removed at the end.
 
-set -u
+# shellcheck source-path=SCRIPTDIR source=steps.sh
+. "$(dirname "$0")/steps.sh"
 url=${1:?usage: day.sh URL}
 base=/day-$$
-work=$(mktemp -d)
-failed=0
-steps=0
-jobs_started=()
+trap 'ctl rm --recursive "$base" >/dev/null 2>&1; tidy' EXIT
 
-cleanup() {
-	for pid in "${jobs_started[@]}"; do
-		kill "$pid" 2>/dev/null
-	done
-	ctl rm --recursive "$base" >/dev/null 2>&1
-	rm -rf "$work"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
-
-ctl() {
-	ETCDCTL_API=2 etcdctl --endpoints "$url" "$@"
-}
-
-# report STEP PROBLEM: PROBLEM is empty when all is well.
-report() {
-	steps=$((steps + 1))
-	if [ -z "$2" ]; then
-		printf 'ok    %s\n' "$1"
-	else
-		failed=$((failed + 1))
-		printf 'FAIL  %s\n%s\n' "$1" "$2"
-	fi
-}
-
-# compare STEP CODE PATTERN GOT_CODE GOT: PATTERN is a glob.
-compare() {
-	local problem=
-	if [ "$4" != "$2" ]; then
-		problem="      exit code $4, want $2"$'\n'
-	fi
-	# shellcheck disable=SC2053 # the right side is a pattern
-	if [[ $5 != $3 ]]; then
-		problem+="      got  ${5@Q}"$'\n'"      want ${3@Q}"
-	fi
-	report "$1" "$problem"
-}
-
-# step CODE PATTERN ARGUMENT...: runs etcdctl and looks at its exit code and
-# at what it prints on both channels.
-step() {
-	local code=$1 pattern=$2 out got
-	shift 2
-	out=$(ctl "$@" 2>&1)
-	got=$?
-	compare "etcdctl ${*//$base/}" "$code" "$pattern" "$got" "$out"
-}
-
-# wait_for COMMAND...: runs it until it succeeds, at most ten seconds.
-wait_for() {
-	local deadline=$((SECONDS + 10))
-	until "$@"; do
-		[ "$SECONDS" -lt "$deadline" ] || return 1
-		sleep 0.02
-	done
-}
-
-watchers() { curl -sS "$url/v2/stats/store" | sed -n 's/.*"watchers":\([0-9]*\).*/\1/p'; }
-has_watchers() { [ "$(watchers)" -ge "$1" ]; }
-has_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; }
 is_gone() { ! ctl get "$1" >/dev/null 2>&1; }
-has_ended() { ! kill -0 "$1" 2>/dev/null; }
-
-# background FILE ARGUMENT...: starts etcdctl, returns when the server has one
-# more watcher. SIGINT, which a shell takes from background jobs, ends it.
-background() {
-	local file=$1 before
-	shift
-	before=$(watchers)
-	: >"$file"
-	ETCDCTL_API=2 env --default-signal=INT etcdctl --endpoints "$url" "$@" >"$file" 2>&1 &
-	job=$!
-	jobs_started+=("$job")
-	wait_for has_watchers $((before + 1)) || report "etcdctl ${*//$base/} begins to watch" "      the server counts $(watchers) watchers"
-}
-
-# finish STEP CODE PATTERN FILE: waits for the job to end by itself.
-finish() {
-	wait_for has_ended "$job" || kill "$job"
-	wait "$job"
-	compare "$1" "$2" "$3" $? "$(cat "$4")"
-}
-
-# interrupt STEP LINES PATTERN FILE: waits for that many lines, then SIGINT.
-interrupt() {
-	wait_for has_lines "$4" "$2"
-	kill -INT "$job"
-	finish "$1" 0 "$3" "$4"
-}
-
 index_of() { ctl -o extended get "$1" | sed -n 's/^Modified-Index: //p'; }
-nl=$'\n'
 
 # Keys.
 step 0 'one' set $base/a one
@@ -212,5 +120,4 @@ step 4 'Error:  107: Root is read only (/) \[*\]' rm -r /
 step 0 'member * is healthy: got healthy result from *'"$nl"'cluster is healthy' cluster-health
 step 0 '*: name=* peerURLs=http* clientURLs=http* isLeader=true' member list
 
-printf '%d steps, %d failed\n' "$steps" "$failed"
-[ "$failed" -eq 0 ]
+conclude

@@ -1,82 +1,49 @@
 #!/bin/bash
-# Starts a server, lets etcdctl and python-etcd do a day's work against it, and
-# stops it.
+# Debian's clients against a server: a day's work of etcdctl and python-etcd
+# with one member, then the life of a cluster, then discovery.
 #
 #   run.sh [SERVER]        default: bin/keytree
 #
-# Needs Debian's etcd-client, python3-etcd and curl.
+# Needs Debian's etcd-client, etcd-server, python3-etcd and curl.
 
-set -u
-server=${1:-bin/keytree}
 here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d)
-pid=
+# shellcheck source-path=SCRIPTDIR source=steps.sh
+. "$here/steps.sh"
+server=${1:-bin/keytree}
 client_pid=
 
 cleanup() {
 	if [ -n "$client_pid" ]; then
-		kill "$client_pid" 2>/dev/null
-		wait "$client_pid" 2>/dev/null
+		kill "$client_pid" 2>/dev/null # and it ends its own servers
+		until has_ended "$client_pid"; do wait "$client_pid" 2>/dev/null; done
 	fi
-	if [ -n "$pid" ]; then
-		kill "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-	fi
-	rm -rf "$work"
+	tidy
 }
 trap cleanup EXIT
-trap 'exit 130' INT TERM
-
-# Ports nobody listens on, below the range the kernel takes for clients.
-read -r client peer < <(/usr/bin/python3 - <<'PYTHON'
-import random, socket
-found = []
-while len(found) < 2:
-    s = socket.socket()
-    try:
-        s.bind(("127.0.0.1", random.randrange(12000, 32000)))
-        found.append(s)
-    except OSError:
-        pass
-print(*[s.getsockname()[1] for s in found])
-PYTHON
-)
-url=http://127.0.0.1:$client
-flags=()
-version=$("$server" --version 2>&1)
-if [[ $version == *'etcd Version'* && ${version,,} != *keytree* ]]; then
-	flags+=(--enable-v2=true)
-fi
-"$server" --name node1 --data-dir "$work/data" \
-	--listen-client-urls "$url" --advertise-client-urls "$url" \
-	--listen-peer-urls "http://127.0.0.1:$peer" --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
-	--initial-cluster "node1=http://127.0.0.1:$peer" "${flags[@]}" >"$work/log" 2>&1 &
-pid=$!
-
-deadline=$((SECONDS + 20))
-until curl -sf --max-time 1 "$url/v2/keys" >/dev/null && ! curl -s --max-time 1 "$url/version" | grep -q not_decided; do
-	if ! kill -0 "$pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
-		echo "$server does not answer:" >&2
-		tail -n 20 "$work/log" >&2
-		exit 1
-	fi
-	sleep 0.05
-done
 
 # A trap waits for what runs in the foreground, so nothing does.
 run() {
 	"$@" &
 	client_pid=$!
-	wait "$client_pid"
+	wait "$client_pid" || status=1
+	client_pid=
 }
 
 status=0
-run "$here/day.sh" "$url" || status=1
-run /usr/bin/python3 "$here/day.py" "$url" || status=1
-client_pid=
-if ! kill -0 "$pid" 2>/dev/null; then
+give_ports node1
+launch node1 "$server" --name node1 \
+	--listen-client-urls "${client[node1]}" --advertise-client-urls "${client[node1]}" \
+	--listen-peer-urls "${peer[node1]}" --initial-advertise-peer-urls "${peer[node1]}" \
+	--initial-cluster "node1=${peer[node1]}"
+need node1
+run "$here/day.sh" "${client[node1]}"
+run /usr/bin/python3 "$here/day.py" "${client[node1]}"
+if has_ended "${pid[node1]}"; then
 	echo "$server has ended:" >&2
-	tail -n 20 "$work/log" >&2
+	tail -n 20 "$work/node1.log" >&2
 	status=1
 fi
+stop node1 TERM
+run "$here/cluster.sh" "$server"
+run "$here/discovery.sh" "$server"
 exit $status
