@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -280,5 +281,55 @@ func TestAMachineThatDoesNotFitTheLogIsRefused(t *testing.T) {
 	c.ID, c.Machine = 2, m
 	if _, err := Open(c); err == nil {
 		t.Error("the log of another member was accepted")
+	}
+}
+
+// After kill -9 the end of the log is there whole. Without the mark, as a power
+// cut may leave it, a torn end is what it looks like.
+func TestATornEndThatHadBeenSyncedIsRefused(t *testing.T) {
+	for _, cut := range []int{1, 30, 700} {
+		t.Run(fmt.Sprint(cut), func(t *testing.T) {
+			c, dir := killedLog(t, 40, "some data")
+			whole, err := last(t, Config{ID: 1, Dir: copyDir(t, c.Dir), FS: vfs.Default})
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := biggest(t, dir, ".log")
+			b := bytes.TrimRight(readAll(t, name), "\x00")
+			writeAll(t, name, b[:len(b)-cut])
+			unmarked := copyDir(t, c.Dir)
+			var corrupt *CorruptError
+			if at, err := last(t, c); !errors.As(err, &corrupt) {
+				t.Errorf("the log ends at %d instead of %d, %v", at, whole, err)
+			}
+			if err := os.Remove(filepath.Join(unmarked, markName)); err != nil {
+				t.Fatal(err)
+			}
+			if at, err := last(t, Config{ID: 1, Dir: unmarked, FS: vfs.Default}); err != nil || at >= whole {
+				t.Errorf("without the mark the log ends at %d, %v", at, err)
+			}
+		})
+	}
+}
+
+// A mark that was not written whole says nothing.
+func TestADamagedMarkIsNoMark(t *testing.T) {
+	c, _ := killedLog(t, 5, "some data")
+	name := filepath.Join(c.Dir, markName)
+	b := readAll(t, name)
+	if marked, err := readMark(vfs.Default, c.Dir); err != nil || marked < 5 {
+		t.Fatalf("the mark says %d, %v", marked, err)
+	}
+	for i := range b {
+		bad := bytes.Clone(b)
+		bad[i] ^= 1
+		writeAll(t, name, bad)
+		if marked, err := readMark(vfs.Default, c.Dir); err != nil || marked != 0 {
+			t.Errorf("with byte %d flipped the mark says %d, %v", i, marked, err)
+		}
+		writeAll(t, name, b[:i])
+		if marked, err := readMark(vfs.Default, c.Dir); err != nil || marked != 0 {
+			t.Errorf("with %d bytes the mark says %d, %v", i, marked, err)
+		}
 	}
 }

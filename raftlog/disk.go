@@ -44,6 +44,7 @@ type disk struct {
 	log  *pebbleLogger
 	fs   vfs.FS
 	dir  string
+	mark *syncMark
 	done func() // releases what was made for this disk alone
 
 	// The writer's, counted from the start of the process.
@@ -60,9 +61,9 @@ func openDisk(c Config) (*disk, error) {
 		d.done()
 		return nil, fmt.Errorf("make log directory: %w", err)
 	}
-	if err := scanForDamage(c.FS, d.path("")); err != nil {
+	if err := d.checkFiles(); err != nil {
 		d.done()
-		return nil, d.corrupt("its write-ahead log is broken in the middle", err)
+		return nil, err
 	}
 	db, err := pebble.Open(d.path(""), &pebble.Options{
 		FS:                          presized{c.FS},
@@ -82,7 +83,28 @@ func openDisk(c Config) (*disk, error) {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
 	d.db = db
+	if d.mark, err = openMark(c.FS, c.Dir); err != nil {
+		d.done()
+		return nil, errors.Join(err, db.Close())
+	}
 	return d, nil
+}
+
+// checkFiles looks for damage that Pebble would take for the end of a file.
+func (d *disk) checkFiles() error {
+	last, err := scanForDamage(d.fs, d.path(""))
+	if err != nil {
+		return d.corrupt("its write-ahead log is broken in the middle", err)
+	}
+	marked, err := readMark(d.fs, d.dir)
+	if err != nil {
+		return err
+	}
+	// Without any batch the newest log is one that has just been begun.
+	if last > 0 && marked > last {
+		return d.corrupt(fmt.Sprintf("its write-ahead log ends with batch %d, but batch %d had been written and synced", last, marked), nil)
+	}
+	return nil
 }
 
 func (d *disk) path(name string) string {
@@ -91,7 +113,7 @@ func (d *disk) path(name string) string {
 
 func (d *disk) close() error {
 	defer d.done()
-	if err := d.db.Close(); err != nil {
+	if err := errors.Join(d.db.Close(), d.mark.file.Close()); err != nil {
 		return fmt.Errorf("close log: %w", err)
 	}
 	return nil
@@ -313,6 +335,9 @@ func (d *disk) commit(b *pebble.Batch, sync bool) error {
 	}
 	if sync {
 		d.synced = d.commits
+		if err := d.mark.set(d.synced); err != nil {
+			return err
+		}
 	}
 	b.Reset()
 	return d.stamp(b)

@@ -30,9 +30,8 @@ import (
 // order. In a MANIFEST every edit is synced before the next, and any readable
 // chunk behind is proof.
 //
-// What cannot be told from a torn tail is damage to the very last sync before a
-// process was killed. One tick later the commit position has been written
-// behind it, and proves it.
+// What cannot be told from a torn tail here is damage to the very last sync
+// before a process was killed; the mark beside the log tells of that.
 //
 // A chunk is, within one block, with the masked CRC of what comes after length:
 //
@@ -66,12 +65,14 @@ func appendBatchStamp(b []byte, number, synced uint64) []byte {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// scanForDamage reads the logs and manifests of a Pebble directory.
-func scanForDamage(fs vfs.FS, dir string) error {
+// scanForDamage reads the logs and manifests of a Pebble directory. It returns
+// the number of the last batch in the newest log that has any.
+func scanForDamage(fs vfs.FS, dir string) (last uint64, err error) {
 	names, err := fs.List(dir)
 	if err != nil {
-		return nil // Pebble will say so better
+		return 0, nil // Pebble will say so better
 	}
+	var newest uint32
 	for _, name := range names {
 		s := chunkScan{}
 		if base, ok := strings.CutSuffix(name, ".log"); ok {
@@ -85,13 +86,16 @@ func scanForDamage(fs vfs.FS, dir string) error {
 			continue
 		}
 		if s.data, err = readFile(fs, fs.PathJoin(dir, name)); err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
+			return 0, fmt.Errorf("read %s: %w", name, err)
 		}
 		if at, proof, damaged := s.damage(); damaged {
-			return &damageError{name, at, proof}
+			return 0, &damageError{name, at, proof}
+		}
+		if s.read > 0 && s.number >= newest {
+			newest, last = s.number, s.read
 		}
 	}
-	return nil
+	return last, nil
 }
 
 // damageError says where a file of Pebble's is broken.

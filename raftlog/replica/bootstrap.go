@@ -198,7 +198,7 @@ func (r *Replica) checkRuin(dir string) error {
 
 // engineFile are the names of files that tree and log make in their
 // directories.
-var engineFile = regexp.MustCompile(`^(LOCK|CURRENT|MANIFEST-\d+|OPTIONS-\d+(\.dbtmp)?|marker\..*|\d+\.(log|sst|blob|dbtmp)|restore-\d+\.sst|temporary\..*|snapshot.*)$`)
+var engineFile = regexp.MustCompile(`^(LOCK|CURRENT|MANIFEST-\d+|OPTIONS-\d+(\.dbtmp)?|marker\..*|\d+\.(log|sst|blob|dbtmp)|synced|restore-\d+\.sst|temporary\..*|snapshot.*)$`)
 
 func (r *Replica) treeDir() string { return r.fs.PathJoin(r.config.Dir, "tree") }
 

@@ -35,25 +35,3 @@ func TestAFollowerRefusesWhatIsNoEvent(t *testing.T) {
 		}
 	}
 }
-
-func TestOnlyTheEndOfAKilledLoneLogMayGoUntold(t *testing.T) {
-	alone, cluster := specimen{"", 1, true}, specimen{"", 3, true}
-	log := "member/log/entries/000012.log"
-	tests := []struct {
-		specimen specimen
-		damage   damage
-		want     bool
-	}{
-		{alone, damage{file: log, size: 80_000, cut: 1}, true},
-		{alone, damage{file: log, size: 80_000, at: 79_999, bit: 1}, true},
-		{alone, damage{file: log, size: 80_000, at: 40_000, bit: 1}, false},
-		{alone, damage{file: "member/tree/000012.sst", size: 80_000, cut: 1}, false},
-		{cluster, damage{file: log, size: 80_000, cut: 1}, false},
-		{specimen{"", 1, false}, damage{file: log, size: 80_000, cut: 1}, false},
-	}
-	for _, tt := range tests {
-		if got := (&laboratory{specimen: tt.specimen}).untold(tt.damage); got != tt.want {
-			t.Errorf("%+v, %v: got %v, want %v", tt.specimen, tt.damage, got, tt.want)
-		}
-	}
-}

@@ -101,23 +101,10 @@ func (l *laboratory) try(ctx context.Context, d damage) verdict {
 	for _, i := range l.cluster.all() {
 		err = errors.Join(err, i.kill())
 	}
-	if errors.Is(err, errLost) && l.untold(d) {
-		v.untold, err = err.Error(), nil
-	}
 	if err != nil {
 		v.fault = err.Error()
 	}
 	return v
-}
-
-// lastSync is more than the bytes of one write in the log.
-const lastSync = 1 << 10
-
-// untold reports whether nothing on the disk can tell a damage from a power
-// cut before the last writes: a single member was killed, and the end of its
-// newest write-ahead log is gone. The other members of a cluster can.
-func (l *laboratory) untold(d damage) bool {
-	return l.members == 1 && l.killed && strings.HasPrefix(d.file, "member/log/entries/") && strings.HasSuffix(d.file, ".log") && (d.cut > 0 || d.size-d.at < lastSync)
 }
 
 // restore gives all members the directories they had.

@@ -38,7 +38,6 @@ type verdict struct {
 	damage  damage
 	refused bool
 	said    string // by the member
-	untold  string // what is lost, and nothing on the disk could tell
 	fault   string
 }
 
@@ -46,8 +45,6 @@ func (v verdict) String() string {
 	switch {
 	case v.fault != "":
 		return fmt.Sprintf("%v: %s", v.damage, v.fault)
-	case v.untold != "":
-		return fmt.Sprintf("%v: nothing tells of it, %s", v.damage, v.untold)
 	case v.refused:
 		return fmt.Sprintf("%v: refused: %.400s", v.damage, v.said)
 	}
@@ -70,24 +67,19 @@ func (s specimen) run(ctx context.Context, t *trial) error {
 		close(verdicts)
 		close(failures)
 	}()
-	refused, served, untold := 0, 0, 0
+	refused, served := 0, 0
 	for v := range verdicts {
 		t.progress(v.String())
 		switch {
 		case v.fault != "":
 			t.fault("%v", v)
-		case v.untold != "":
-			untold++
 		case v.refused:
 			refused++
 		default:
 			served++
 		}
 	}
-	t.note("%d damages: %d refused, %d harmless or repaired", refused+served+untold+len(t.faults), refused, served)
-	if untold > 0 {
-		t.note("%d cost the last writes of a single member that was killed, which nothing on its disk can tell", untold)
-	}
+	t.note("%d damages: %d refused, %d harmless or repaired", refused+served+len(t.faults), refused, served)
 	var err error
 	for failure := range failures {
 		err = errors.Join(err, failure)
