@@ -265,7 +265,8 @@ func (a *alignment) done() bool {
 func (a *alignment) align(ctx context.Context) {
 	all, conf := a.roster.Load(), a.conf.Load()
 	for _, id := range conf.learners {
-		if _, member := find(all.members, id); member && a.caughtUp(ctx, id) {
+		// One that has not published itself yet may still be wiped and come back.
+		if m, listed := find(all.members, id); listed && m.Name != "" && a.caughtUp(ctx, id) {
 			a.change(ctx, raftpb.ConfChangeAddNode, id)
 			return
 		}
