@@ -28,9 +28,12 @@ func newLazy() *lazy {
 // pass returns the messages to be sent now, in order.
 func (l *lazy) pass(c *core, list []*raftpb.Message) []*raftpb.Message {
 	if !c.leading() {
-		clear(l.held)
+		if len(l.held) == 0 {
+			return list
+		}
+		// The last a leader has to say may be that it was removed.
 		l.timer.Stop()
-		return list
+		return append(l.due(c), list...)
 	}
 	var now []*raftpb.Message
 	for _, m := range list {

@@ -65,7 +65,7 @@ func TestNewsOfACommitTravelsWithTheNextEntries(t *testing.T) {
 	}
 	l.pass(c, []*raftpb.Message{appendTo(2, 11, 0)})
 	c.state = raft.StateFollower
-	if got := sent(l.pass(c, []*raftpb.Message{heartbeatTo(2)})); got != "MsgHeartbeat to 2 commit 0, " || len(l.held) != 0 {
+	if got := sent(l.pass(c, []*raftpb.Message{heartbeatTo(2)})); got != "MsgApp to 2 commit 11, MsgHeartbeat to 2 commit 0, " || len(l.held) != 0 {
 		t.Errorf("when it leads no more: sent %q, holds %d", got, len(l.held))
 	}
 }
