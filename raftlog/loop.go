@@ -96,9 +96,12 @@ func (l *Log) loop(ctx context.Context) (err error) {
 	l.core.campaignIfAlone()
 	l.core.hasty = 3 * l.config.ElectionTicks
 	for ctx.Err() == nil {
-		// Whoever has just been answered may be about to propose again: let them
-		// run first, and share the coming sync. It doubles what 64 get done.
-		runtime.Gosched()
+		// Where many propose, whoever has just been answered may be about to do so
+		// again: let them run first, and share the coming sync. It doubles what 64
+		// get done; one alone would only wait for it.
+		if r.crowded > 0 {
+			runtime.Gosched()
+		}
 		r.take()
 		r.work()
 		if l.box.settle(l.core.readIdle(), r.hungry(0, 0), r.eager()) {
@@ -125,6 +128,7 @@ type turn struct {
 	hurry    *hurry
 	lazy     *lazy
 	letters  letters
+	crowded  int    // how many lone proposals it takes to believe that there is one proposer
 	writes   int    // handed to the append loop and not come back
 	applying int    // handed to the apply loop and not come back
 	stuck    bool   // raft would not take proposals; something must happen first
@@ -157,6 +161,10 @@ func (r *turn) eager() bool {
 // entries when too many bytes are under way.
 const maxApplying = 16
 
+// crowd is how many proposals must come alone, one after the other, to end a
+// crowd.
+const crowd = 16
+
 // take steps everything that has come.
 func (r *turn) take() {
 	c, in := r.core, &r.letters
@@ -181,6 +189,11 @@ func (r *turn) take() {
 	}
 	for _, f := range in.asks { // one may say that who sent those messages is gone
 		f(c)
+	}
+	if len(in.proposals) > 1 {
+		r.crowded = crowd
+	} else if len(in.proposals) == 1 {
+		r.crowded = max(0, r.crowded-1)
 	}
 	r.propose(in.proposals)
 	if in.barrier != nil {
