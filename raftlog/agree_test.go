@@ -48,8 +48,6 @@ func TestTheLogGoesOnWhenTheLeaderStops(t *testing.T) {
 			c.stop(old)
 			for id, m := range c.members {
 				if id != old {
-					// The barrier finds the new leader: what is forwarded to the
-					// old one is lost.
 					if err := m.log.Barrier(t.Context()); err != nil {
 						t.Fatal(err)
 					}
