@@ -138,7 +138,10 @@ func (m *running) run(ctx context.Context, clients, peers []listener, logger *sl
 		logger.Info("ready to serve client requests")
 		_, failure = m.await(ctx, nil)
 	}
-	m.stop(context.WithoutCancel(ctx))
+	if failure != nil {
+		stopTransport() // the others shall see at once that they are on their own
+	}
+	m.stop(context.WithoutCancel(ctx), failure == nil)
 	stopReplica()
 	return m.awaitEnd(failure)
 }
@@ -197,11 +200,13 @@ func (m *running) serve(server *http.Server, open []listener) {
 // go on at once, then there are no new requests, then no watches, then nothing
 // under way, or only what takes too long. The log runs on meanwhile, because
 // requests need it to finish.
-func (m *running) stop(ctx context.Context) {
+func (m *running) stop(ctx context.Context, healthy bool) {
 	close(m.stopping)
 	ctx, cancel := context.WithTimeout(ctx, stopPatience)
 	defer cancel()
-	m.replica.HandOver(ctx)
+	if healthy {
+		m.replica.HandOver(ctx)
+	}
 	m.replica.EndWatches()
 	var ends sync.WaitGroup
 	for _, server := range []*http.Server{m.clients, m.peers} {
