@@ -46,6 +46,11 @@ func (s *Store) Apply(b Batch) ([]Result, error) {
 	if err := t.commit(b.Position, b.Note); err != nil {
 		return nil, fmt.Errorf("commit at position %d: %w", b.Position, err)
 	}
+	for i := range b.Commands {
+		if b.Commands[i].Path.space == Auth {
+			s.auth.Add(1)
+		}
+	}
 	return results, nil
 }
 

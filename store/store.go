@@ -64,6 +64,7 @@ type Store struct {
 	// readers before they read: what they find is at least as new.
 	index  atomic.Uint64
 	cursor atomic.Pointer[cursor]
+	auth   atomic.Uint64 // changes of the Auth space, see AuthVersion
 
 	// Owned by the goroutine that applies.
 	txn     txn
@@ -140,12 +141,18 @@ func (s *Store) reload() error {
 	s.cursor.Store(&c)
 	s.index.Store(uint64(c.index))
 	s.hub.reset(past, c.index)
+	s.auth.Add(1)
 	s.due.lower(math.MinInt64)
 	return nil
 }
 
 // Index is the number of mutations so far.
 func (s *Store) Index() Index { return Index(s.index.Load()) }
+
+// AuthVersion changes whenever the Auth space may have changed, before Apply
+// returns. Whoever loads it first and reads the space then knows, as long as
+// it stays the same, that nothing newer is there.
+func (s *Store) AuthVersion() uint64 { return s.auth.Load() }
 
 // Cursor is where the tree stands: the position of the batch applied last,
 // and its note.

@@ -96,5 +96,9 @@ func (r *Replica) Watch(p store.Path, o store.WatchOptions) (*store.Watcher, err
 // EndWatches ends every watch there is, for a member that stops.
 func (r *Replica) EndWatches() { r.tree.EndWatches() }
 
+// AuthVersion changes whenever users, roles or the switch of this member's
+// tree may have changed, before Do returns.
+func (r *Replica) AuthVersion() uint64 { return r.tree.AuthVersion() }
+
 // Now is the log's clock in nanoseconds since 1970: what lifetimes count by.
 func (r *Replica) Now() int64 { return r.log.Now().UnixNano() }
