@@ -2,7 +2,9 @@ package peer
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -44,6 +46,28 @@ func (r *refusal) removed() bool { return r.status == http.StatusGone && r.peer 
 
 func (r *refusal) Error() string { return fmt.Sprintf("refused with %d: %q", r.status, r.text) }
 
+// connect connects to a URL, and greets it in TLS if it is one for that.
+func (t *Transport) connect(ctx context.Context, raw string) (net.Conn, error) {
+	conn, err := t.dial(ctx, raw)
+	if err != nil || !isSecure(raw) {
+		return conn, err
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, err // dial would have said so
+	}
+	c := t.config.TLS.Clone()
+	if c.ServerName == "" {
+		c.ServerName = cmp.Or(u.Hostname(), "localhost") // a file may have no host in its name
+	}
+	secure := tls.Client(conn, c)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close() // there is a better error
+		return nil, err
+	}
+	return secure, nil
+}
+
 // dial connects to the host of a URL. The scheme decides only whether the host
 // is a name or a file.
 func (t *Transport) dial(ctx context.Context, raw string) (net.Conn, error) {
@@ -67,6 +91,10 @@ func address(raw string) (network, address string, err error) {
 
 func isFile(raw string) bool { return strings.HasPrefix(raw, "unix") }
 
+func isSecure(raw string) bool {
+	return strings.HasPrefix(raw, "https:") || strings.HasPrefix(raw, "unixs:")
+}
+
 // A call is a connection to a peer on which a request was sent.
 type call struct {
 	conn   net.Conn
@@ -79,7 +107,7 @@ type call struct {
 func (p *peer) call(ctx context.Context, raw, method, path string, extra http.Header, want int) (call, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.t.config.dialTimeout())
 	defer cancel()
-	conn, err := p.t.dial(ctx, raw)
+	conn, err := p.t.connect(ctx, raw)
 	if err != nil {
 		return call{}, err
 	}
@@ -107,7 +135,10 @@ const maxAnswer = 64 << 10
 // head is a request without its body.
 func (p *peer) head(raw, method, path string, extra http.Header) []byte {
 	var b strings.Builder
-	_, host, _ := address(raw) // it was dialled
+	network, host, _ := address(raw) // it was dialled
+	if network != "tcp" {
+		host = "localhost" // a file's name is no host
+	}
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, path, host)
 	h := extra.Clone()
 	h.Set(headerCluster, p.self.Cluster.String())

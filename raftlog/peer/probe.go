@@ -30,6 +30,8 @@ func newProbeClient(c Config) *http.Client {
 			DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 				return c.Dial(ctx, "tcp", addr)
 			},
+			TLSClientConfig:        c.TLS,
+			TLSHandshakeTimeout:    c.dialTimeout(),
 			MaxIdleConnsPerHost:    1,
 			IdleConnTimeout:        3 * probeEvery,
 			MaxResponseHeaderBytes: maxProbe,
@@ -124,6 +126,6 @@ func probeRequest(ctx context.Context, raw string) (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("peer URL: %w", err)
 	}
-	u.Scheme, u.Path = "http", pathProbing
+	u.Path = pathProbing
 	return http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 }

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -49,6 +50,7 @@ type Config struct {
 	SnapshotRate int64
 
 	Dial   func(ctx context.Context, network, addr string) (net.Conn, error) // that of a net.Dialer
+	TLS    *tls.Config                                                       // towards peers with https or unixs URLs; the system's rules
 	Logger *slog.Logger
 	Now    func() time.Time // time.Now
 }
@@ -62,6 +64,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext // it sets TCP_NODELAY too
+	}
+	if c.TLS == nil {
+		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
