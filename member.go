@@ -129,7 +129,7 @@ func (m *running) run(ctx context.Context, clients, peers []listener, logger *sl
 	m.start(func() error { return m.transport.Run(carry) })
 	m.serve(m.peers, peers)
 
-	goOn, failure := m.await(ctx, m.replica.Replayed())
+	goOn, failure := m.await(ctx, m.replica.Current())
 	if goOn {
 		m.serve(m.clients, clients)
 		goOn, failure = m.await(ctx, m.replica.Ready())

@@ -48,7 +48,7 @@ func (c *Cluster) newMember(id member.ID, name, clientURL, peerURL string) *Memb
 		Compatible:     "3.4.23",
 		Transport:      c.network.link(id),
 		StrictReconfig: true,
-		FS:             vfs.NewMem(),
+		FS:             vfs.NewCrashableMem(),
 	}
 	c.Members = append(c.Members, m)
 	return m
@@ -133,6 +133,16 @@ func (m *Member) Kill() {
 	m.closeServers()
 	m.running.stop()
 	m.end(<-m.running.ended)
+}
+
+// Crash ends m as a power cut does: nothing more is said, and what was not
+// synced is lost.
+func (m *Member) Crash() {
+	m.cluster.t.Helper()
+	m.cluster.network.detach(m.id)
+	left := m.config.FS.(*vfs.MemFS).CrashClone(vfs.CrashCloneCfg{})
+	m.Kill()
+	m.config.FS = left
 }
 
 // closeServers returns when no handler runs any more.

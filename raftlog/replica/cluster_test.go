@@ -313,3 +313,43 @@ func TestLivesEndOnTimeAcrossLeadersWithOtherClocks(t *testing.T) {
 		}
 	})
 }
+
+// What a member has shown it shows again after a power cut, although its own
+// disk was never told that so much was committed.
+func TestAMemberThatComesBackShowsNoOlderTree(t *testing.T) {
+	for _, away := range []bool{false, true} {
+		inCluster(t, 3, func(t *testing.T, c *apitest.Cluster) {
+			m := c.Follower(0)
+			var shown store.Index
+			for i := range 20 {
+				shown = mustSet(t, c.Leader(), "/a", fmt.Sprint(i), 0)
+			}
+			if err := m.Barrier(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			m.Crash()
+			if away {
+				m.Isolate()
+			}
+			began := time.Now()
+			m.Start()
+			before := m.Status().Commit
+			select {
+			case <-m.Current():
+			case <-time.After(time.Minute):
+				t.Fatalf("it shows nothing: %+v", m.Status())
+			}
+			_, index, err := m.Get(keyOf("/a"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			took := time.Since(began)
+			if !away && (index < shown || took > time.Second) {
+				t.Errorf("it shows index %d after %v and has shown %d; its disk said position %d", index, took, shown, before)
+			}
+			if away && took < time.Second {
+				t.Errorf("cut off, it shows index %d at once and had shown %d", index, shown)
+			}
+		})
+	}
+}

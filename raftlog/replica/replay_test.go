@@ -48,7 +48,7 @@ func TestOneThatIsNotAloneAnyMoreDoesNotWaitForTheOther(t *testing.T) {
 			t.Fatalf("the tree was flushed with %d voters", n)
 		}
 		select {
-		case <-m.Replayed():
+		case <-m.Current():
 		case <-time.After(time.Minute):
 			t.Errorf("it shows nothing: %+v", m.Status())
 		}

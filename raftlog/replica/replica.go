@@ -98,8 +98,10 @@ type Replica struct {
 	roster        atomic.Pointer[roster]
 	conf          atomic.Pointer[conf]
 	changes       news          // of roster and conf
-	replayed      chan struct{} // closed once the tree is where it was when the member stopped
-	replayTo      uint64        // that position; the apply loop's after Open
+	replayed      chan struct{} // closed once the tree has all that this member knew to be committed
+	replayTo      uint64        // up to this position; the apply loop's after Open
+	restarted     bool          // the member has shown a tree to somebody before
+	current       chan struct{} // closed once the tree may be shown
 	ready         chan struct{} // closed once the member has published itself
 	removal       sync.Once
 	removed       chan struct{} // closed once the member is in the cluster no longer
@@ -116,6 +118,7 @@ func Open(c Config) (*Replica, error) {
 		fs:       c.FS,
 		cache:    pebble.NewCache(c.CacheBytes),
 		replayed: make(chan struct{}),
+		current:  make(chan struct{}),
 		ready:    make(chan struct{}),
 		removed:  make(chan struct{}),
 		stopped:  make(chan struct{}),
@@ -135,6 +138,7 @@ func (r *Replica) open() error {
 	}
 	id, err := readIdentity(r.fs, r.config.Dir)
 	founding := errors.Is(err, errNoIdentity) || err == nil && id.Founding
+	r.restarted = !founding
 	switch {
 	case founding && r.config.Join != nil:
 		id, err = r.join(id.Founding)
@@ -273,6 +277,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	defer close(r.stopped)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	wg.Go(func() { r.catchUp(ctx) })
 	wg.Go(func() { r.sweepUntilDone(ctx) })
 	wg.Go(func() { r.publishUntilDone(ctx) })
 	wg.Go(func() { r.flushWhenQuiet(ctx) })
@@ -307,11 +312,30 @@ func (r *Replica) Failure() error {
 	return fmt.Errorf("%w: see to the disk, then start the member again; it has lost nothing", err)
 }
 
-// Replayed is closed once the tree has applied again what it had applied when
-// the member stopped: before, reads could show an older tree than clients
-// have seen. It needs no leader, but for a member that joins: it has nothing
-// to show before the leader's snapshot.
-func (r *Replica) Replayed() <-chan struct{} { return r.replayed }
+// catchUp waits until the tree is at least what this member has ever shown. How
+// far the log was committed is known for sure by a leader only: a disk is told
+// late. Without one, an older tree is better than none after a while.
+func (r *Replica) catchUp(ctx context.Context) {
+	select {
+	case <-r.replayed:
+	case <-ctx.Done():
+		return
+	}
+	if r.restarted && !r.conf.Load().alone(r.self) {
+		patience, cancel := context.WithTimeout(ctx, 2*time.Duration(r.config.Elections)*r.config.Tick)
+		defer cancel()
+		if err := r.log.Barrier(patience); err != nil && ctx.Err() == nil {
+			r.config.Logger.Warn("no leader as yet: reads may show less than they did before the restart")
+		}
+	}
+	close(r.current)
+}
+
+// Current is closed once reads show no older tree than they did before the
+// member stopped, which a leader has to confirm. If there is none, it is closed
+// after two elections' time all the same. A member that joins has nothing to show
+// before the leader's snapshot.
+func (r *Replica) Current() <-chan struct{} { return r.current }
 
 // Ready is closed once the member has published itself, the cluster's version
 // is decided, and the member has a vote.
