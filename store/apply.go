@@ -337,6 +337,9 @@ func (t *txn) commit(position uint64, note []byte) error {
 	for p, r := range t.nodes {
 		s.cache.set(p, r)
 	}
+	if s.opts.CountBytes {
+		s.bytes.Add(t.bytes)
+	}
 	s.index.Store(uint64(t.index))
 	s.hub.publish(t.events)
 	s.moved(position, note)

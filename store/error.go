@@ -23,6 +23,7 @@ const (
 	CodeRefreshValue     Code = 211
 	CodeRefreshTTL       Code = 212
 	CodeRaft             Code = 300
+	CodeQuota            Code = 302 // Keytree's own: the dialect has no word for it
 	CodeHistoryCleared   Code = 401
 )
 

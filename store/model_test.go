@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -190,6 +192,14 @@ func (m *model) sweep(now int64) {
 	}
 }
 
+// bytes is what the keys take.
+func (m *model) bytes() (all int64) {
+	for name, n := range m.nodes {
+		all += int64(NodeBytes + len(name) + len(n.Value))
+	}
+	return all
+}
+
 func (m *model) next() (Expiry, bool) {
 	next, ok := Never, false
 	for _, n := range m.nodes {
@@ -246,7 +256,7 @@ func TestModel(t *testing.T) {
 
 func (w *world) open() {
 	w.t.Helper()
-	s, err := Open("tree", Options{FS: w.fs, NodeCacheBytes: 64 << 10, MemTableBytes: 256 << 10, HistoryLength: 100, FlushEvery: 500})
+	s, err := Open("tree", Options{FS: w.fs, NodeCacheBytes: 64 << 10, MemTableBytes: 256 << 10, HistoryLength: 100, FlushEvery: 500, CountBytes: true})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -264,6 +274,8 @@ func (w *world) step() int {
 		if err := w.s.Flush(); err != nil {
 			w.t.Fatal(err)
 		}
+	case 5:
+		w.restore()
 	}
 	var cmds []Command
 	for range 1 + w.rnd.IntN(1+w.rnd.IntN(40)) {
@@ -414,6 +426,31 @@ func (w *world) crash() {
 	w.compareAll()
 }
 
+// restore puts the tree in the place of another.
+func (w *world) restore() {
+	t := w.t
+	t.Helper()
+	c, err := w.s.Capture()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stream bytes.Buffer
+	_, err = c.WriteTo(&stream)
+	if err := errors.Join(err, c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	// What comes after the capture is gone again with it.
+	p := ParsePath(Keys, "/elsewhere")
+	position, _ := w.s.Cursor()
+	if _, err := w.s.Apply(Batch{Position: position, Commands: []Command{{Op: Set, Path: p, Value: "x", Now: w.now}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.s.Restore(&stream); err != nil {
+		t.Fatal(err)
+	}
+	w.compareAll()
+}
+
 // compareOne asks for one node.
 func (w *world) compareOne() {
 	t := w.t
@@ -463,6 +500,9 @@ func (w *world) compareAll() {
 	slices.SortFunc(want, func(a, b string) int { return slices.Compare(strings.Split(a, "/"), strings.Split(b, "/")) })
 	if !slices.Equal(got, want) {
 		t.Fatalf("listing:\n got %q\nwant %q", got, want)
+	}
+	if got, want := w.s.Bytes(), w.m.bytes(); got != want {
+		t.Fatalf("Bytes = %d, want %d", got, want)
 	}
 	past := &w.s.hub.mu.history
 	for i := past.oldest(w.m.index); i <= w.m.index && i > 0; i++ {

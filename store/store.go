@@ -23,6 +23,7 @@ type Options struct {
 	NodeCacheBytes int64         // default 32 MiB; negative: no node cache
 	HistoryLength  int           // events kept; default 1000
 	FlushEvery     uint64        // positions between two flushes at most; default 20,000
+	CountBytes     bool          // answer Bytes; costs a walk over all keys in Open and Restore
 	Logger         *slog.Logger  // default: silent
 }
 
@@ -65,6 +66,7 @@ type Store struct {
 	index  atomic.Uint64
 	cursor atomic.Pointer[cursor]
 	auth   atomic.Uint64 // changes of the Auth space, see AuthVersion
+	bytes  atomic.Int64  // of the Keys space, see Bytes; written by who applies
 
 	// Owned by the goroutine that applies.
 	txn     txn
@@ -137,7 +139,12 @@ func (s *Store) reload() error {
 			return err
 		}
 	}
+	bytes, err := s.countBytes()
+	if err != nil {
+		return err
+	}
 	s.cache.reset()
+	s.bytes.Store(bytes)
 	s.cursor.Store(&c)
 	s.index.Store(uint64(c.index))
 	s.hub.reset(past, c.index)

@@ -17,6 +17,7 @@ type txn struct {
 	now     int64
 	nodes   map[Path]*record // changed nodes; nil: there is none
 	cleared []Path           // directories beneath which nothing committed is left
+	bytes   int64            // by how much the Keys space has grown
 	due     map[dueHint]bool // changes to the due list; false: taken off
 	events  []*Event
 	scratch []byte
@@ -35,6 +36,7 @@ func (s *Store) begin() *txn {
 	t.b = s.db.NewBatch()
 	t.index = s.Index()
 	t.failed = nil
+	t.bytes = 0
 	if t.nodes == nil {
 		t.nodes = map[Path]*record{}
 		t.due = map[dueHint]bool{}
@@ -128,6 +130,10 @@ func (t *txn) put(p Path, r, prev *record) {
 	r.append(op.Value[:0])
 	t.check(op.Finish())
 	t.nodes[p] = r
+	if prev != nil {
+		t.bytes -= bytesOf(p, len(prev.value))
+	}
+	t.bytes += bytesOf(p, len(r.value))
 	if prev != nil && prev.expiry != Never && prev.expiry != r.expiry {
 		t.takeOff(prev.expiry, p)
 	}
@@ -138,11 +144,23 @@ func (t *txn) put(p Path, r, prev *record) {
 
 // drop removes the node prev at p, not what is beneath it.
 func (t *txn) drop(p Path, prev *record) {
-	t.scratch = appendNodeKey(t.scratch[:0], p)
+	t.erase(doomed{p, prev.expiry, len(prev.value)})
+}
+
+// doomed is what has to be known of a node to remove it.
+type doomed struct {
+	path   Path
+	expiry Expiry
+	value  int // bytes
+}
+
+func (t *txn) erase(d doomed) {
+	t.scratch = appendNodeKey(t.scratch[:0], d.path)
 	t.check(t.b.Delete(t.scratch, nil))
-	t.nodes[p] = nil
-	if prev.expiry != Never {
-		t.takeOff(prev.expiry, p)
+	t.nodes[d.path] = nil
+	t.bytes -= bytesOf(d.path, d.value)
+	if d.expiry != Never {
+		t.takeOff(d.expiry, d.path)
 	}
 }
 
@@ -154,21 +172,22 @@ const manyNodes = 64
 // dropBeneath removes all nodes beneath dir. The due list may keep hints of
 // them, which a sweep finds to be void.
 func (t *txn) dropBeneath(dir Path) {
-	type doomed struct {
-		path   Path
-		expiry Expiry
-	}
 	var few []doomed
-	t.beneath(dir, func(p Path, e Expiry) bool {
-		few = append(few, doomed{p, e})
-		return len(few) <= manyNodes
+	var all int64 // bytes
+	t.beneath(dir, func(d doomed) bool {
+		if len(few) <= manyNodes {
+			few = append(few, d)
+		}
+		all += bytesOf(d.path, d.value)
+		return t.s.opts.CountBytes || len(few) <= manyNodes
 	})
 	if len(few) <= manyNodes {
 		for _, d := range few {
-			t.drop(d.path, &record{expiry: d.expiry})
+			t.erase(d)
 		}
 		return
 	}
+	t.bytes -= all
 	prefix := appendDirPrefix(nil, dir)
 	t.check(t.b.DeleteRange(with(prefix, sepName), with(prefix, sepDir+1), nil))
 	for p := range t.nodes {
@@ -181,15 +200,15 @@ func (t *txn) dropBeneath(dir Path) {
 
 // beneath visits the nodes beneath dir, in no promised order, until visit
 // reports false.
-func (t *txn) beneath(dir Path, visit func(Path, Expiry) bool) {
+func (t *txn) beneath(dir Path, visit func(doomed) bool) {
 	for p, r := range t.nodes {
-		if r != nil && p.Under(dir) && !visit(p, r.expiry) {
+		if r != nil && p.Under(dir) && !visit(doomed{p, r.expiry, len(r.value)}) {
 			return
 		}
 	}
 	prefix := appendDirPrefix(nil, dir)
 	t.committed(with(prefix, sepName), with(prefix, sepDir+1), func(p Path, h recordHead) bool {
-		return visit(p, h.expiry)
+		return visit(doomed{p, h.expiry, len(h.value)})
 	})
 }
 
