@@ -237,6 +237,24 @@ func (l *Log) Status() Status {
 	}
 }
 
+// Alive returns once the raft loop has turned: it hears and answers the other
+// members. It does not wait for a write or for the machine. Those wait for the
+// disk, and a member whose disk is slow or hangs is no better after a restart.
+func (l *Log) Alive(ctx context.Context) error {
+	turned := make(chan struct{})
+	if err := l.box.ask(func(*core) { close(turned) }); err != nil {
+		return err
+	}
+	select {
+	case <-turned:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.ended:
+		return ErrStopped
+	}
+}
+
 // A Peer is another member, or this one, as raft sees it. What follows Learner
 // is known to the leader only.
 type Peer struct {

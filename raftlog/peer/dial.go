@@ -2,7 +2,6 @@ package peer
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -46,36 +45,43 @@ func (r *refusal) removed() bool { return r.status == http.StatusGone && r.peer 
 
 func (r *refusal) Error() string { return fmt.Sprintf("refused with %d: %q", r.status, r.text) }
 
-// connect connects to a URL, and greets it in TLS if it is one for that.
+// connect connects to a URL as its scheme wants it.
 func (t *Transport) connect(ctx context.Context, raw string) (net.Conn, error) {
-	conn, err := t.dial(ctx, raw)
-	if err != nil || !isSecure(raw) {
-		return conn, err
+	if isSecure(raw) {
+		return dial(ctx, raw, t.config.DialTLS)
 	}
-	u, err := url.Parse(raw)
+	return dial(ctx, raw, t.config.Dial)
+}
+
+// knock connects to the host of a URL and says nothing.
+func (t *Transport) knock(ctx context.Context, raw string) (net.Conn, error) {
+	return dial(ctx, raw, t.config.Dial)
+}
+
+func dial(ctx context.Context, raw string, with DialFunc) (net.Conn, error) {
+	network, address, err := address(raw)
 	if err != nil {
-		return nil, err // dial would have said so
+		return nil, err
 	}
-	c := t.config.TLS.Clone()
-	if c.ServerName == "" {
-		c.ServerName = cmp.Or(u.Hostname(), "localhost") // a file may have no host in its name
+	return with(ctx, network, address)
+}
+
+// greet connects and greets in TLS, by the rules of the system.
+func (d DialFunc) greet(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := d(ctx, network, addr)
+	if err != nil {
+		return nil, err
 	}
-	secure := tls.Client(conn, c)
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		host = "localhost" // it is a file
+	}
+	secure := tls.Client(conn, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12})
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close() // there is a better error
 		return nil, err
 	}
 	return secure, nil
-}
-
-// dial connects to the host of a URL. The scheme decides only whether the host
-// is a name or a file.
-func (t *Transport) dial(ctx context.Context, raw string) (net.Conn, error) {
-	network, address, err := address(raw)
-	if err != nil {
-		return nil, err
-	}
-	return t.config.Dial(ctx, network, address)
 }
 
 func address(raw string) (network, address string, err error) {

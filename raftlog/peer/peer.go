@@ -220,7 +220,7 @@ func (p *peer) knock(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for i, u := range urls {
 		wg.Go(func() {
-			conn, err := p.t.dial(ctx, u)
+			conn, err := p.t.knock(ctx, u)
 			if err == nil {
 				_ = conn.Close() // nothing was written
 			}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -27,11 +26,8 @@ const (
 func newProbeClient(c Config) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-				return c.Dial(ctx, "tcp", addr)
-			},
-			TLSClientConfig:        c.TLS,
-			TLSHandshakeTimeout:    c.dialTimeout(),
+			DialContext:            c.Dial,
+			DialTLSContext:         c.DialTLS,
 			MaxIdleConnsPerHost:    1,
 			IdleConnTimeout:        3 * probeEvery,
 			MaxResponseHeaderBytes: maxProbe,

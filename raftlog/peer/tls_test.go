@@ -31,8 +31,10 @@ func identity(t testing.TB) (tls.Certificate, *x509.CertPool) {
 func startSecure(t testing.TB, id member.ID, l net.Listener, scheme string, c Config) *node {
 	t.Helper()
 	own, trusted := identity(t)
-	if c.TLS == nil {
-		c.TLS = &tls.Config{Certificates: []tls.Certificate{own}, RootCAs: trusted, MinVersion: tls.VersionTLS12}
+	if c.DialTLS == nil {
+		c.DialTLS = (&tls.Dialer{Config: &tls.Config{
+			Certificates: []tls.Certificate{own}, RootCAs: trusted, ServerName: "example.com", MinVersion: tls.VersionTLS12,
+		}}).DialContext
 	}
 	n := startNode(t, id, tls.NewListener(l, &tls.Config{
 		Certificates: []tls.Certificate{own}, ClientAuth: tls.RequireAnyClientCert,
@@ -81,10 +83,7 @@ func TestMembersTalkThroughFiles(t *testing.T) {
 				a, b = startNode(t, 0xa, listenFile(t), Config{}), startNode(t, 0xb, listenFile(t), Config{})
 				a.url, b.url = "unix://"+a.listener.Addr().String(), "unix://"+b.listener.Addr().String()
 			} else {
-				_, trusted := identity(t)
-				own, _ := identity(t)
-				c := Config{TLS: &tls.Config{Certificates: []tls.Certificate{own}, RootCAs: trusted, ServerName: "example.com"}}
-				a, b = startSecure(t, 0xa, listenFile(t), "unixs", c), startSecure(t, 0xb, listenFile(t), "unixs", c)
+				a, b = startSecure(t, 0xa, listenFile(t), "unixs", Config{}), startSecure(t, 0xb, listenFile(t), "unixs", Config{})
 			}
 			introduce(a, b)
 			awaitConnected(t, a, b)
@@ -94,7 +93,7 @@ func TestMembersTalkThroughFiles(t *testing.T) {
 
 func TestAPeerWithAStrangersCertificateIsNotTalkedTo(t *testing.T) {
 	a := startSecure(t, 0xa, listen(t), "https", Config{})
-	b := startSecure(t, 0xb, listen(t), "https", Config{TLS: &tls.Config{RootCAs: x509.NewCertPool()}})
+	b := startSecure(t, 0xb, listen(t), "https", Config{DialTLS: DialFunc((&net.Dialer{}).DialContext).greet})
 	introduce(a, b)
 	for deadline := time.Now().Add(5 * time.Second); b.log.count("cannot reach peer a") == 0; {
 		if time.Now().After(deadline) {

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -49,11 +48,14 @@ type Config struct {
 	// 128 MiB. There is no limit if it is negative.
 	SnapshotRate int64
 
-	Dial   func(ctx context.Context, network, addr string) (net.Conn, error) // that of a net.Dialer
-	TLS    *tls.Config                                                       // towards peers with https or unixs URLs; the system's rules
-	Logger *slog.Logger
-	Now    func() time.Time // time.Now
+	Dial    DialFunc // that of a net.Dialer
+	DialTLS DialFunc // for https and unixs URLs, past the handshake; Dial, then the system's rules
+	Logger  *slog.Logger
+	Now     func() time.Time // time.Now
 }
+
+// A DialFunc connects, as that of a net.Dialer does. The network is tcp or unix.
+type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
 func (c Config) withDefaults() Config {
 	if c.Tick == 0 {
@@ -65,8 +67,8 @@ func (c Config) withDefaults() Config {
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext // it sets TCP_NODELAY too
 	}
-	if c.TLS == nil {
-		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.DialTLS == nil {
+		c.DialTLS = c.Dial.greet
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

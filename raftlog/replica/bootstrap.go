@@ -216,6 +216,7 @@ func (r *Replica) openTree() error {
 		FS:            r.fs,
 		Cache:         r.cache,
 		HistoryLength: r.config.HistoryLength,
+		CountBytes:    r.config.CountBytes,
 		Logger:        r.config.Logger,
 	})
 	if err != nil {

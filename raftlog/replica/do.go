@@ -100,5 +100,9 @@ func (r *Replica) EndWatches() { r.tree.EndWatches() }
 // tree may have changed, before Do returns.
 func (r *Replica) AuthVersion() uint64 { return r.tree.AuthVersion() }
 
+// Bytes is how much the keys of this member's tree take, see store.Bytes; zero
+// without Config.CountBytes.
+func (r *Replica) Bytes() int64 { return r.tree.Bytes() }
+
 // Now is the log's clock in nanoseconds since 1970: what lifetimes count by.
 func (r *Replica) Now() int64 { return r.log.Now().UnixNano() }

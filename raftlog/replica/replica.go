@@ -46,6 +46,7 @@ type Config struct {
 
 	RequestTimeout time.Duration // of Do and Barrier; default 5 s and two elections
 	HistoryLength  int           // events kept; default 1000
+	CountBytes     bool          // answer Bytes
 	CacheBytes     int64         // block cache of tree and log together; default 64 MiB
 
 	FS     vfs.FS           // default: the operating system's
@@ -352,6 +353,10 @@ func (r *Replica) Progress() (position, term uint64) {
 
 // Status is the state of the log.
 func (r *Replica) Status() raftlog.Status { return r.log.Status() }
+
+// Alive returns once the log's loop has turned. A supervisor may end a member
+// of which that cannot be said.
+func (r *Replica) Alive(ctx context.Context) error { return r.log.Alive(ctx) }
 
 // Stats are the counters of the member.
 func (r *Replica) Stats() *stats.Member { return r.counters }
