@@ -228,40 +228,6 @@ func TestStoreStatsCountWhatClientsSaw(t *testing.T) {
 	})
 }
 
-// guardFunc is a Guard.
-type guardFunc func(Access) error
-
-func (g guardFunc) Allow(a Access) error { return g(a) }
-
-func TestTheGuardSeesWhatIsWanted(t *testing.T) {
-	t.Parallel()
-	inBubble(t, func(t *testing.T) {
-		var last Access
-		b := newBench(t, func(c *Config) {
-			c.Guard = guardFunc(func(a Access) error {
-				last = a
-				if a.User == "root" {
-					return nil
-				}
-				return &store.Error{Code: store.CodeUnauthorized, Cause: "Insufficient credentials"}
-			})
-		})
-		b.get("/v2/keys/a/?recursive=true").want(t, 401,
-			`{"errorCode":110,"message":"The request requires user authentication","cause":"Insufficient credentials","index":0}`)
-		if want := (Access{Path: store.ParsePath(store.Keys, "/a"), Raw: "/a/", Method: "GET", Recursive: true}); last != want {
-			t.Errorf("the guard saw %+v", last)
-		}
-		if a := b.do("GET", "/v2/keys", "", "Authorization: basic cm9vdDpwdw=="); a.status != 200 || last.Password != "pw" || last.Raw != "" {
-			t.Errorf("got %v, the guard saw %+v", a, last)
-		}
-		b.get("/v2/keys/a?prevIndex=x").wantIn(t, 400, `"errorCode":203`)
-		b.do("GET", "/v2/keys", "", "Authorization: nonsense").wantIn(t, 401, `"errorCode":110`)
-		if !last.Header || last.Basic {
-			t.Errorf("the guard saw %+v", last)
-		}
-	})
-}
-
 // A restored tree may have skipped what a watch waited for.
 func TestAReplacedTreeCutsLongPollsAndEndsStreams(t *testing.T) {
 	told(t, func(t *testing.T, b *bench) {

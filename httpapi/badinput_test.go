@@ -121,10 +121,10 @@ func TestAFormHasALimit(t *testing.T) {
 // A client that announces much and sends little gets no memory for it.
 func TestAnAnnouncedLengthIsNotBelieved(t *testing.T) {
 	body := make([]byte, 0, 16)
-	if err := readAll(&body, strings.NewReader("short")); err != nil || string(body) != "short" || cap(body) > 16 {
+	if err := readAll(&body, strings.NewReader("short"), maxForm); err != nil || string(body) != "short" || cap(body) > 16 {
 		t.Errorf("got %q, %v, %d bytes of room", body, err, cap(body))
 	}
-	if err := readAll(&body, endless{}); err != errTooLarge || cap(body) > 4*maxForm {
+	if err := readAll(&body, endless{}, maxForm); err != errTooLarge || cap(body) > 4*maxForm {
 		t.Errorf("got %v, %d bytes of room", err, cap(body))
 	}
 }

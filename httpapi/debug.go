@@ -92,7 +92,7 @@ func (a *API) setLogLevel(r *http.Request) (reply, error) {
 	}
 	a.LogLevel.Set(level)
 	a.Logger.Info("log level set by a client", "level", level, "client", r.RemoteAddr)
-	return reply{status: http.StatusNoContent}, nil
+	return reply{status: http.StatusNoContent, made: level.String()}, nil
 }
 
 // logLevel finds a level by its name or the name's first letter.

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"maps"
-	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,6 +20,8 @@ type departure struct {
 // departures lists all of them; docs/compatibility.md explains them to users.
 var departures = []departure{
 	{"misc_01_endpoints", []int{1, 2}, "/version also tells Keytree's own version", tellsVersion},
+	{"host_01_whitelist", []int{1, 2, 3}, "/version also tells Keytree's own version", tellsVersion},
+	{"auth_03_enable", []int{25}, "/version also tells Keytree's own version", tellsVersion},
 	{"members_01_single", []int{62}, "/version also tells Keytree's own version", tellsVersion},
 	{"members_02_lost_quorum", []int{11}, "/version also tells Keytree's own version", tellsVersion},
 	{"cluster_01_three_nodes", []int{41}, "/version also tells Keytree's own version", tellsVersion},
@@ -38,8 +39,6 @@ var departures = []departure{
 		x.Volatile = append(slices.Clone(x.Volatile), "resp_body.sendAppendRequestCnt") // to the member that was there
 		return x
 	}},
-	{"members_02_lost_quorum", []int{22, 23, 25}, "/v2/auth is still to be built", unbuilt("GET,PUT,DELETE")},
-	{"members_02_lost_quorum", []int{24}, "/v2/auth is still to be built", unbuilt("GET")},
 	{"watch_06_stream", []int{2, 6, 10, 14}, "a stream delivers every event once", func(x exchange) exchange {
 		lines := strings.SplitAfter(x.RespBody, "\n")
 		x.RespBody = strings.Join(slices.Compact(lines), "")
@@ -61,16 +60,6 @@ var departures = []departure{
 func tellsVersion(x exchange) exchange {
 	x.RespBody = strings.TrimSuffix(x.RespBody, "}") + `,"keytree":"0.1.0"}`
 	return x
-}
-
-// unbuilt is the answer of an endpoint of which nothing is there but the
-// methods it is going to allow.
-func unbuilt(allowed string) func(exchange) exchange {
-	return func(x exchange) exchange {
-		x.Status, x.RespBody = http.StatusMethodNotAllowed, "Method Not Allowed\n"
-		x.RespHeaders = map[string]string{"Allow": allowed, "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
-		return x
-	}
 }
 
 // expected is x as Keytree is to answer it.

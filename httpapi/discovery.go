@@ -54,7 +54,8 @@ func (a *API) makeToken(w http.ResponseWriter, r *http.Request) (reply, error) {
 		return reply{}, &problem{http.StatusBadRequest, "the Host header must be the host to reach this server at"}
 	}
 	token := registry + randomToken()
-	if err := a.createKey(r, token+"/_config/size", strconv.Itoa(size)); err != nil {
+	noteName(w, token)
+	if err := a.createKey(w, r, token+"/_config/size", strconv.Itoa(size)); err != nil {
 		return reply{}, err
 	}
 	u := url.URL{Scheme: "http", Host: r.Host, Path: keysPrefix + token}
@@ -65,23 +66,20 @@ func (a *API) makeToken(w http.ResponseWriter, r *http.Request) (reply, error) {
 }
 
 // createKey makes a key in the name of who sent r, as a PUT of it would.
-func (a *API) createKey(r *http.Request, raw, value string) error {
+func (a *API) createKey(w http.ResponseWriter, r *http.Request, raw, value string) error {
 	q := keyRequest{value: value, hasPrevExist: true}
 	if err := q.locate(raw); err != nil {
 		return err
 	}
 	put := r.WithContext(r.Context())
 	put.Method = http.MethodPut
-	if err := a.permit(put, &q); err != nil {
+	if err := a.permit(w, put, &q); err != nil {
 		return err
 	}
 	ctx, cancel := a.within(r.Context())
 	defer cancel()
-	done, err := a.Keyspace.Do(ctx, q.command(put.Method))
-	if err != nil {
-		return err
-	}
-	return done.Err
+	_, err := a.change(ctx, q.command(put.Method))
+	return err
 }
 
 // founders is the number of members that r wants a token for.

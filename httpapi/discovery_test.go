@@ -2,14 +2,11 @@ package httpapi
 
 import (
 	"crypto/tls"
-	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-
-	"keytree/store"
 )
 
 const newTokenPath = "/keytree/v1/discovery/new"
@@ -156,27 +153,21 @@ func TestOverTLSTheURLSaysSo(t *testing.T) {
 
 // Whoever may not write the key of the token may not make it in this way.
 func TestATokenIsGuardedAsAWriteOfItsKey(t *testing.T) {
-	t.Parallel()
-	inBubble(t, func(t *testing.T) {
-		var last Access
-		b := newBench(t, func(c *Config) {
-			c.Guard = guardFunc(func(a Access) error {
-				last = a
-				if a.User == "root" {
-					return nil
-				}
-				return &store.Error{Code: store.CodeUnauthorized, Cause: "Insufficient credentials"}
-			})
-		})
-		b.get(newTokenPath).want(t, 401,
-			`{"errorCode":110,"message":"The request requires user authentication","cause":"Insufficient credentials","index":0}`)
-		if last.Method != http.MethodPut || last.Recursive || !strings.HasSuffix(last.Raw, "/_config/size") ||
-			last.Path != store.ParsePath(store.Keys, last.Raw) || !strings.HasPrefix(last.Raw, "/_etcd/registry/") {
-			t.Errorf("the guard saw %+v", last)
+	told(t, func(t *testing.T, b *bench) {
+		b.enableAuth()
+		b.mustPut("/v2/auth/roles/maker", `{"role":"maker","permissions":{"kv":{"write":["/_etcd/registry/*"]}}}`, asRoot)
+		b.mustPut("/v2/auth/users/maker", `{"user":"maker","password":"p","roles":["maker"]}`, asRoot)
+		b.mustPut("/v2/auth/users/other", `{"user":"other","password":"p"}`, asRoot)
+		b.mustPut("/v2/auth/roles/guest", `{"role":"guest","revoke":{"kv":{"write":["/*"]}}}`, asRoot)
+		for name, who := range map[string][]string{"guest": nil, "other": {as("other", "p")}, "wrong": {as("maker", "q")}} {
+			a := b.do("GET", newTokenPath, "", who...)
+			a.want(t, 401, `{"errorCode":110,"message":"The request requires user authentication","cause":"Insufficient credentials","index":0}`)
+			if t.Failed() {
+				t.Fatalf("%s made a token", name)
+			}
 		}
-		a := b.do("GET", newTokenPath, "", "Authorization: basic cm9vdDpwdw==")
-		if a.status != 200 || last.Password != "pw" || !last.Basic || !strings.Contains(a.body, strings.TrimSuffix(last.Raw, "/_config/size")) {
-			t.Errorf("got %v, the guard saw %+v", a, last)
+		if a := b.do("GET", newTokenPath, "", as("maker", "p")); a.status != 200 || !strings.Contains(a.body, "/v2/keys/_etcd/registry/") {
+			t.Errorf("got %v", a)
 		}
 	})
 }

@@ -34,6 +34,7 @@ var refusals = map[store.Code]refusal{
 	store.CodeRefreshValue:     {http.StatusBadRequest, "Value provided on refresh"},
 	store.CodeRefreshTTL:       {http.StatusBadRequest, "A TTL must be provided on refresh"},
 	store.CodeRaft:             {http.StatusInternalServerError, "Raft Internal Error"},
+	store.CodeQuota:            {http.StatusInsufficientStorage, "Quota exceeded"},
 	store.CodeHistoryCleared:   {http.StatusBadRequest, "The event in requested index is outdated and cleared"},
 }
 
@@ -63,6 +64,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) int {
 	body := getBuffer()
 	defer putBuffer(body)
 	*body = appendError((*body)[:0], e, what.message)
+	noteCode(w, e.Code)
 	w.WriteHeader(what.status)
 	_ = send(w, *body) // nobody left to tell
 	return what.status

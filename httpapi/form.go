@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -60,12 +61,13 @@ func (f *form) offer(name, value string) {
 	}
 }
 
-// read takes the parameters of r: from the body of a PUT or POST first, then
-// from the query. Errors are those of net/http's own form reader.
-func (f *form) read(w http.ResponseWriter, r *http.Request) error {
+// read takes the parameters of r: from the body of a PUT or POST first, which
+// may have limit bytes, then from the query. Errors are those of net/http's
+// own form reader.
+func (f *form) read(w http.ResponseWriter, r *http.Request, limit int64) error {
 	var bad error
 	if hasForm(r.Method) {
-		bad = f.readBody(w, r)
+		bad = f.readBody(w, r, limit)
 	}
 	if err := f.parse(r.URL.RawQuery); bad == nil {
 		bad = err
@@ -81,7 +83,7 @@ func hasForm(method string) bool {
 
 const urlencoded = "application/x-www-form-urlencoded"
 
-func (f *form) readBody(w http.ResponseWriter, r *http.Request) error {
+func (f *form) readBody(w http.ResponseWriter, r *http.Request, limit int64) error {
 	kind := r.Header.Get("Content-Type")
 	if kind == "" {
 		return nil
@@ -98,10 +100,14 @@ func (f *form) readBody(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength == 0 {
 		return nil
 	}
+	if r.ContentLength > limit {
+		abandonBody(w, r)
+		return tooLarge(limit)
+	}
 	body := getBuffer()
 	defer putBuffer(body)
-	if err := readAll(body, r.Body); err != nil {
-		w.Header()["Connection"] = []string{"close"} // the rest is not worth waiting for
+	if err := readAll(body, r.Body, limit); err != nil {
+		abandonBody(w, r)
 		return err
 	}
 	liftBodyTime(w)
@@ -110,9 +116,26 @@ func (f *form) readBody(w http.ResponseWriter, r *http.Request) error {
 
 var errTooLarge = errors.New("http: POST too large")
 
-// readAll replaces what is in b by all that r has, up to maxForm bytes. The
+// tooLarge is the error of a body that is longer than limit, in the dialect's
+// own words where the limit is the dialect's.
+func tooLarge(limit int64) error {
+	if limit == maxForm {
+		return errTooLarge
+	}
+	return fmt.Errorf("%w: the limit is %d bytes", errTooLarge, limit)
+}
+
+// abandonBody tells the client that the rest of its body is not worth waiting
+// for. In HTTP/2 the end of the answer says so, to this request alone.
+func abandonBody(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor < 2 {
+		w.Header()["Connection"] = []string{"close"}
+	}
+}
+
+// readAll replaces what is in b by all that r has, up to limit bytes. The
 // buffer doubles as bytes come, whatever length the client announced.
-func readAll(b *[]byte, r io.Reader) error {
+func readAll(b *[]byte, r io.Reader, limit int64) error {
 	text := (*b)[:0]
 	for {
 		if len(text) == cap(text) {
@@ -122,8 +145,8 @@ func readAll(b *[]byte, r io.Reader) error {
 		text = text[:len(text)+n]
 		*b = text
 		switch {
-		case len(text) > maxForm:
-			return errTooLarge
+		case int64(len(text)) > limit:
+			return tooLarge(limit)
 		case err == io.EOF:
 			return nil
 		case err != nil:

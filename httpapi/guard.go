@@ -1,37 +1,104 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 
+	"keytree/httpapi/auth"
 	"keytree/store"
 )
 
-// Guard decides who may do what with keys. It may be called from any
-// goroutine.
-type Guard interface {
-	// Allow returns nil or a *store.Error with CodeUnauthorized.
-	Allow(Access) error
-}
-
-// Access is what somebody wants to do.
-type Access struct {
-	User, Password string
-	Basic          bool // User and Password were given, in a form that could be read
-	Header         bool // there was an Authorization header, readable or not
-
-	Path      store.Path
-	Raw       string // as it came after /v2/keys, a trailing slash included
-	Method    string
-	Recursive bool
-}
-
-// permit asks the guard whether q is allowed.
-func (a *API) permit(r *http.Request, q *keyRequest) error {
-	if a.Guard == nil {
+// permit asks whether who sent r may do what q asks for.
+func (a *API) permit(w http.ResponseWriter, r *http.Request, q *keyRequest) error {
+	if a.Auth == nil {
 		return nil
 	}
-	wish := Access{Path: q.path, Raw: q.raw, Method: r.Method, Recursive: q.recursive}
-	wish.Header = r.Header.Get("Authorization") != ""
-	wish.User, wish.Password, wish.Basic = r.BasicAuth()
-	return a.Guard.Allow(wish)
+	if on, err := a.Auth.Enabled(); err != nil || !on {
+		return err
+	}
+	claim := a.claim(r)
+	user, err := a.Auth.Allow(r.Context(), &claim, auth.Wish{
+		Key:       q.raw,
+		Write:     r.Method != http.MethodGet && r.Method != http.MethodHead,
+		Recursive: q.recursive,
+	})
+	noteUser(w, user)
+	switch {
+	case errors.Is(err, auth.ErrDenied):
+		return &store.Error{Code: store.CodeUnauthorized, Cause: denied}
+	case errors.Is(err, auth.ErrBusy):
+		return &store.Error{Code: store.CodeRaft, Cause: auth.ErrBusy.Error()}
+	}
+	return err
+}
+
+// denied is all that is said to who may not do something.
+const denied = "Insufficient credentials"
+
+// claim is who r says sent it.
+func (a *API) claim(r *http.Request) auth.Claim {
+	c := auth.Claim{From: r.RemoteAddr}
+	if r.Header.Get("Authorization") != "" {
+		c.Given = true
+		c.User, c.Password, c.Readable = r.BasicAuth()
+		return c
+	}
+	if a.ClientCertAuth && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		c.Certificate = r.TLS.VerifiedChains[0][0].Subject.CommonName
+	}
+	return c
+}
+
+// deed is an endpoint that wants to know who asks; by is empty while auth is
+// off.
+type deed func(r *http.Request, by string) (reply, error)
+
+// deeds says which deed is done for which method.
+type deeds map[string]deed
+
+// byAnyone is e as a deed.
+func byAnyone(e endpoint) deed {
+	return func(r *http.Request, _ string) (reply, error) { return e(r) }
+}
+
+// guarded is on, with deeds that are left to those who hold the root role.
+func (a *API) guarded(allowed string, open verbs, root deeds) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e, do := open[r.Method], root[r.Method]
+		if e == nil && do == nil {
+			methodNotAllowed(w, allowed)
+			return
+		}
+		if e == nil {
+			by, err := a.requireRoot(w, r)
+			e = func(r *http.Request) (reply, error) {
+				if err != nil {
+					return reply{}, err
+				}
+				return do(r, by)
+			}
+		}
+		a.serve(w, r, e)
+	})
+}
+
+// requireRoot is the name of who sent r, if they hold the root role; while
+// auth is off nobody has a name.
+func (a *API) requireRoot(w http.ResponseWriter, r *http.Request) (string, error) {
+	if a.Auth == nil {
+		return "", nil
+	}
+	if on, err := a.Auth.Enabled(); err != nil || !on {
+		return "", err
+	}
+	claim := a.claim(r)
+	user, err := a.Auth.AllowRoot(r.Context(), &claim)
+	noteUser(w, user)
+	switch {
+	case errors.Is(err, auth.ErrDenied):
+		return user, &problem{http.StatusUnauthorized, denied}
+	case errors.Is(err, auth.ErrBusy):
+		return user, &problem{http.StatusServiceUnavailable, auth.ErrBusy.Error()}
+	}
+	return user, err
 }

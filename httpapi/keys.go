@@ -36,9 +36,10 @@ func (a *API) serveKeys(w http.ResponseWriter, r *http.Request, raw string) {
 		return
 	}
 	var q keyRequest
-	err := q.parse(w, r, raw)
+	err := q.parse(w, r, raw, a.MaxRequestBytes)
 	if err == nil {
-		err = a.permit(r, &q)
+		noteKey(w, &q)
+		err = a.permit(w, r, &q)
 	}
 	if err != nil {
 		a.fail(w, r, err)
@@ -108,18 +109,33 @@ func (a *API) within(ctx context.Context) (context.Context, context.CancelFunc) 
 	return context.WithTimeout(ctx, a.RequestTimeout)
 }
 
+// change has the keyspace carry out c, if the quota has room for it. What the
+// tree refuses is an error.
+func (a *API) change(ctx context.Context, c store.Command) (store.Result, error) {
+	if a.Quota != nil {
+		if err := a.Quota.check(a.Keyspace, &c); err != nil {
+			return store.Result{}, err
+		}
+	}
+	done, err := a.Keyspace.Do(ctx, c)
+	if err == nil {
+		err = done.Err
+	}
+	return done, err
+}
+
 // write answers a PUT, POST or DELETE.
 func (a *API) write(w http.ResponseWriter, r *http.Request, q *keyRequest) error {
 	ctx, cancel := a.within(r.Context())
 	defer cancel()
-	done, err := a.Keyspace.Do(ctx, q.command(r.Method))
-	if err == nil {
-		err = done.Err
-	}
+	done, err := a.change(ctx, q.command(r.Method))
 	if err != nil {
 		return err
 	}
 	e := done.Event
+	if r.Method == http.MethodPost { // its path was not known before
+		noteName(w, e.Node.Path.String())
+	}
 	body := getBuffer()
 	defer putBuffer(body)
 	if q.quiet && !e.Action.Removes() {

@@ -8,7 +8,8 @@ import (
 // What one request may cost. The dialect itself knows the first limit only;
 // the others keep memory and patience bounded whatever a client does.
 const (
-	// A form may be this long, its parameter names included.
+	// A form may be this long, its parameter names included, unless
+	// Config.MaxRequestBytes says otherwise.
 	maxForm = 10 << 20
 
 	// A key's path may be this long and have this many elements. The tree
@@ -31,8 +32,21 @@ const (
 	pieceBytes = 64 << 10
 	pieceTime  = 30 * time.Second
 
+	// So many requests may be under way on one HTTP/2 connection. A client with
+	// many watches has all of them on one.
+	maxStreams = 1000
+
 	// A buffer that grew beyond this is not kept for the next request.
 	keptBuffer = 128 << 10
+)
+
+// The range of Config.MaxRequestBytes. The log takes commands of up to 32 MiB,
+// and a body is not all there is to one: a query of up to a megabyte can bring
+// a value to compare with, and the path comes to it. An event holds the value
+// before as well, and the stream of a snapshot takes records of up to 64 MiB.
+const (
+	MinRequestBytes      = 1 << 10
+	MaxRequestBytesBound = 30 << 20
 )
 
 // limitBodyTime makes reads of a request's body fail once bodyTime is over.

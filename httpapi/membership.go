@@ -27,6 +27,7 @@ func (a *API) addMember(r *http.Request) (reply, error) {
 		return answer, err
 	}
 	answer.status = http.StatusCreated
+	answer.made = added.ID.String()
 	answer.body = append(appendMember(nil, added), '\n')
 	return answer, nil
 }

@@ -24,11 +24,12 @@ type keyRequest struct {
 	quiet                                         bool // noValueOnSuccess
 }
 
-// parse sets q to what r asks of the key called raw.
-func (q *keyRequest) parse(w http.ResponseWriter, r *http.Request, raw string) error {
+// parse sets q to what r asks of the key called raw. A body may have limit
+// bytes.
+func (q *keyRequest) parse(w http.ResponseWriter, r *http.Request, raw string, limit int64) error {
 	if r.URL.RawQuery != "" || hasForm(r.Method) {
 		var f form
-		if err := f.read(w, r); err != nil {
+		if err := f.read(w, r, limit); err != nil {
 			return &store.Error{Code: store.CodeInvalidForm, Cause: err.Error()}
 		}
 		if err := q.check(&f, r.Method); err != nil {

@@ -14,6 +14,9 @@ func NewPeerHandler(c Config) http.Handler {
 		"/version": a.on("GET", verbs{"GET": a.version}),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			limitBodyTime(w)
+		}
 		if h, ok := routes[r.URL.Path]; ok {
 			h.ServeHTTP(w, r)
 			return

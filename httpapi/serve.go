@@ -17,6 +17,7 @@ type reply struct {
 	body    []byte
 	cluster bool // names the cluster in a header
 	nosniff bool
+	made    string // the name of what the request made, for the audit
 }
 
 // verbs says which endpoint answers which method.
@@ -49,6 +50,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 		answer = a.troubled(r, err).reply()
 		answer.cluster = cluster
 	}
+	noteName(w, answer.made)
 	h := w.Header()
 	if answer.content != nil {
 		h["Content-Type"] = answer.content

@@ -6,11 +6,14 @@ import (
 	"time"
 )
 
-// NewServer makes the server of a client listener: HTTP/1.1, with limits on
-// everything a client can be slow at. There is no limit on reading a whole
-// request, it would cut watches; the handler limits bodies itself, and
-// renews the write limit with every piece it sends, so that only an answer
-// nobody takes meets it.
+// NewServer makes the server of a client listener: HTTP/1.1, and HTTP/2 where
+// it is agreed on in a TLS handshake, with limits on everything a client can
+// be slow at. There is no limit on reading a whole request, it would cut
+// watches; the handler limits bodies itself, and renews the write limit with
+// every piece it sends, so that only an answer nobody takes meets it.
+//
+// In HTTP/2 these limits are those of single streams. What keeps a connection
+// from hanging on a client that reads nothing is WriteByteTimeout.
 func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -18,6 +21,10 @@ func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 		WriteTimeout:      5 * time.Minute,
 		IdleTimeout:       10 * time.Minute,
 		MaxHeaderBytes:    1 << 20,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams,
+			WriteByteTimeout:     pieceTime,
+		},
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }

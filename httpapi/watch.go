@@ -15,7 +15,7 @@ import (
 // started: the request's own is the only one.
 func (a *API) watch(w http.ResponseWriter, r *http.Request, q *keyRequest) error {
 	if r.ContentLength != 0 {
-		if err := drain(w, r); err != nil {
+		if err := drain(w, r, a.MaxRequestBytes); err != nil {
 			return err
 		}
 	}
@@ -31,13 +31,15 @@ func (a *API) watch(w http.ResponseWriter, r *http.Request, q *keyRequest) error
 
 	a.setKeyHeaders(w.Header(), watcher.Index())
 	w.WriteHeader(http.StatusOK)
-	out := follower{w: w, control: http.NewResponseController(w)}
-	for told := false; ; {
+	out := newFollower(w, r)
+	for begun, told := false, false; ; {
 		events, live := watcher.Take()
-		if err := out.send(events); err != nil {
-			return nil // the client is gone
+		if len(events) > 0 || !begun {
+			if err := out.send(events); err != nil {
+				return nil // the client is gone
+			}
 		}
-		told = told || len(events) > 0
+		begun, told = true, told || len(events) > 0
 		if !live {
 			a.endWatch(r.Context().Err() == nil && (q.stream || told))
 			return nil
@@ -68,6 +70,13 @@ type follower struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	until   time.Time // the write deadline
+	lift    bool      // it must not pass while there is nothing to write
+}
+
+// newFollower makes a follower for who sent r. In HTTP/1 a deadline that
+// passes while nothing is written does no harm. In HTTP/2 it ends the stream.
+func newFollower(w http.ResponseWriter, r *http.Request) follower {
+	return follower{w: w, control: http.NewResponseController(w), lift: r.ProtoMajor > 1}
 }
 
 // send writes events, one line each, and everything that still lies in the
@@ -101,7 +110,14 @@ func (f *follower) send(events []*store.Event) error {
 			return err
 		}
 	}
-	return f.control.Flush()
+	if err := f.control.Flush(); err != nil {
+		return err
+	}
+	if f.lift {
+		f.until = time.Time{}
+		_ = f.control.SetWriteDeadline(f.until) // as above
+	}
+	return nil
 }
 
 // renderEvent is the line all watchers of e are sent.
@@ -113,14 +129,18 @@ func renderEvent(e *store.Event) []byte {
 	return appendEvent(make([]byte, 0, size), e)
 }
 
-// drain reads a body that a watch does not want: until it is read, the server
-// cannot notice that the client went away.
-func drain(w http.ResponseWriter, r *http.Request) error {
-	n, err := io.Copy(io.Discard, io.LimitReader(r.Body, maxForm+1))
-	if n > maxForm {
-		err = errTooLarge
+// drain reads a body that a watch does not want, up to limit bytes: until it
+// is read, the server cannot notice that the client went away.
+func drain(w http.ResponseWriter, r *http.Request, limit int64) error {
+	n, err := int64(0), error(nil)
+	if r.ContentLength <= limit {
+		n, err = io.Copy(io.Discard, io.LimitReader(r.Body, limit+1))
+	}
+	if max(n, r.ContentLength) > limit {
+		err = tooLarge(limit)
 	}
 	if err != nil {
+		abandonBody(w, r)
 		return &store.Error{Code: store.CodeInvalidForm, Cause: err.Error()}
 	}
 	liftBodyTime(w)

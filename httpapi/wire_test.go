@@ -3,12 +3,14 @@ package httpapi
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"keytree/httpapi/apitest"
+	"keytree/httpapi/auth"
 	"keytree/raftlog/member"
 	"keytree/raftlog/peer"
 	"keytree/stats"
@@ -41,13 +44,21 @@ type bench struct {
 // newBench starts a lone member that ends with the test.
 func newBench(t testing.TB, change ...func(*Config)) *bench {
 	t.Helper()
+	return newBenchBehind(t, func(h http.Handler) http.Handler { return h }, change...)
+}
+
+// newBenchBehind is newBench with something before what answers clients.
+func newBenchBehind(t testing.TB, front func(http.Handler) http.Handler, change ...func(*Config)) *bench {
+	t.Helper()
 	b := &bench{t: t, ids: strings.NewReplacer(), stopping: make(chan struct{}), log: &bytes.Buffer{}}
 	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: b.log}, nil))
 	b.members = apitest.Open(t, 1, func(m *apitest.Member) apitest.Servers {
 		b.cluster = &lone{Replica: m.Replica}
-		return serve(t, b.cluster, m.Stats(), append([]func(*Config){func(c *Config) {
+		s := serve(t, b.cluster, m.Stats(), append([]func(*Config){func(c *Config) {
 			c.Logger, c.Stopping, c.RequestTimeout = logger, b.stopping, 0
 		}}, change...)...)
+		s.Clients.Handler = front(s.Clients.Handler)
+		return s
 	})
 	b.roles = map[string]*apitest.Member{"": b.members.Members[0]}
 	return b
@@ -79,6 +90,7 @@ func serve(t testing.TB, m interface {
 	Keyspace
 	Cluster
 	Progress
+	auth.Tree
 }, counters *stats.Member, change ...func(*Config)) apitest.Servers {
 	t.Helper()
 	metrics := prometheus.NewRegistry()
@@ -92,6 +104,7 @@ func serve(t testing.TB, m interface {
 	for _, c := range change {
 		c(&config)
 	}
+	config.Auth = runAuth(t, m, config.Logger)
 	raft := peer.New(peer.Config{Version: config.Version})
 	raft.Attach(peer.Attachment{Cluster: m.ClusterID(), Member: m.Self(), Stats: counters})
 	peers := http.NewServeMux()
@@ -102,6 +115,23 @@ func serve(t testing.TB, m interface {
 		Clients: NewServer(New(config), config.Logger),
 		Peers:   NewServer(peers, config.Logger),
 	}
+}
+
+// runAuth runs what decides about requests, with the cheapest hashes there are,
+// until the test ends.
+func runAuth(t testing.TB, tree auth.Tree, logger *slog.Logger) *auth.Authority {
+	t.Helper()
+	a := auth.Open(auth.Config{Tree: tree, Hasher: auth.Bcrypt{Cost: 4}, Logger: logger})
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return a
 }
 
 // inBubble runs test on a clock of its own, which begins in the year the
@@ -182,7 +212,10 @@ func (b *bench) dialTo(port string) *wireConn {
 // is announced for the methods that have one.
 func (c *wireConn) send(method, target, body string, headers ...string) {
 	var h strings.Builder
-	fmt.Fprintf(&h, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:21379\r\n", method, target)
+	fmt.Fprintf(&h, "%s %s HTTP/1.1\r\n", method, target)
+	if !slices.ContainsFunc(headers, func(line string) bool { return strings.HasPrefix(line, "Host: ") }) {
+		headers = append([]string{"Host: 127.0.0.1:21379"}, headers...)
+	}
 	if body != "" || method == "PUT" || method == "POST" {
 		fmt.Fprintf(&h, "Content-Length: %d\r\n", len(body))
 	}

@@ -48,6 +48,7 @@ func (c *Cluster) newMember(id member.ID, name, clientURL, peerURL string) *Memb
 		Compatible:     "3.4.23",
 		Transport:      c.network.link(id),
 		StrictReconfig: true,
+		CountBytes:     true,
 		FS:             vfs.NewCrashableMem(),
 	}
 	c.Members = append(c.Members, m)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,8 +12,9 @@ import (
 	"time"
 )
 
-// maxBody is how long the body of a request may be: it is kept until a member
-// has answered. Members take no longer ones either.
+// maxBody is how long the body of a request may be unless something else is
+// configured: it is kept until a member has answered. Members take no longer
+// ones either.
 const maxBody = 10 << 20
 
 var errTooLarge = errors.New("http: POST too large")
@@ -30,8 +32,11 @@ func (p *Proxy) newForwarder() http.Handler {
 		// A client or a member that goes away in the middle is no event.
 		ErrorLog: slog.NewLogLogger(p.config.Logger.Handler(), slog.LevelDebug),
 	}
+	if p.config.CORS {
+		reverse.Rewrite, reverse.ModifyResponse = rewriteDecided, dropCORS
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := readBody(r)
+		body, err := readBody(r, p.config.MaxRequestBytes)
 		if err != nil {
 			refuseBody(w, r, err)
 			return
@@ -42,27 +47,42 @@ func (p *Proxy) newForwarder() http.Handler {
 			ctx, done = p.watches.begin(ctx)
 			defer done()
 		}
-		reverse.ServeHTTP(newPatientWriter(w), prepared(r.WithContext(ctx), body))
+		reverse.ServeHTTP(newPatientWriter(w, r), prepared(r.WithContext(ctx), body))
 	})
 }
 
-// readBody takes the whole body of r, so that it can be sent more than once.
-// Its buffer grows as bytes come, whatever length was announced.
-func readBody(r *http.Request) ([]byte, error) {
+// readBody takes the whole body of r, up to limit bytes, so that it can be
+// sent more than once. Its buffer grows as bytes come, whatever length was
+// announced.
+func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength == 0 {
 		return nil, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	if err == nil && len(body) > maxBody {
-		err = errTooLarge
+	if r.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if err == nil && int64(len(body)) > limit {
+		err = tooLarge(limit)
 	}
 	return body, err
+}
+
+// tooLarge is the error of a body that is longer than limit, in the words of
+// a member with the same limit.
+func tooLarge(limit int64) error {
+	if limit == maxBody {
+		return errTooLarge
+	}
+	return fmt.Errorf("%w: the limit is %d bytes", errTooLarge, limit)
 }
 
 // refuseBody answers a request whose body did not come or is too large. For
 // a key that is what the member would have said.
 func refuseBody(w http.ResponseWriter, r *http.Request, err error) {
-	w.Header().Set("Connection", "close") // the rest is not worth waiting for
+	if r.ProtoMajor < 2 { // in HTTP/2 the other requests of a connection go on
+		w.Header().Set("Connection", "close") // the rest is not worth waiting for
+	}
 	switch {
 	case !errors.Is(err, errTooLarge):
 		refuse(w, http.StatusInternalServerError, "httpproxy: failed to read request body: "+err.Error())
@@ -105,6 +125,9 @@ func rewrite(r *httputil.ProxyRequest) {
 	forwarded := [...]string{"Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto"}
 	r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 	r.SetXForwarded()
+	if came := r.In.Header["X-Forwarded-For"]; came != nil && r.Out.Header["X-Forwarded-For"] == nil {
+		r.Out.Header["X-Forwarded-For"] = came // a client at a unix socket has no address to add
+	}
 	for _, name := range forwarded {
 		r.Out.Header.Del(name)
 		if values := r.In.Header[name]; values != nil {
@@ -119,6 +142,24 @@ func rewrite(r *httputil.ProxyRequest) {
 	} {
 		r.Out.Header.Del(name)
 	}
+}
+
+// rewriteDecided is rewrite where the proxy has decided what the page that r
+// comes from may do: a member would decide for its own address.
+func rewriteDecided(r *httputil.ProxyRequest) {
+	rewrite(r)
+	r.Out.Header.Del("Origin")
+	r.Out.Header.Del("Sec-Fetch-Site")
+}
+
+// dropCORS takes out of a member's answer what it allows to pages.
+func dropCORS(answer *http.Response) error {
+	for name := range answer.Header {
+		if strings.HasPrefix(name, "Access-Control-") {
+			delete(answer.Header, name)
+		}
+	}
+	return nil
 }
 
 // answerFailure answers a request that no member has answered.
@@ -142,10 +183,14 @@ type patientWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	until   time.Time // the write deadline
+	lift    bool      // it must not pass while there is nothing to write
 }
 
-func newPatientWriter(w http.ResponseWriter) *patientWriter {
-	return &patientWriter{ResponseWriter: w, control: http.NewResponseController(w)}
+// newPatientWriter makes the writer of the answer to r. In HTTP/1 a deadline
+// that passes while nothing is written does no harm. In HTTP/2 it ends the
+// stream.
+func newPatientWriter(w http.ResponseWriter, r *http.Request) *patientWriter {
+	return &patientWriter{ResponseWriter: w, control: http.NewResponseController(w), lift: r.ProtoMajor > 1}
 }
 
 // Write implements http.ResponseWriter.
@@ -157,7 +202,14 @@ func (w *patientWriter) Write(b []byte) (int, error) {
 // FlushError is how http.ResponseController flushes.
 func (w *patientWriter) FlushError() error {
 	w.renew()
-	return w.control.Flush()
+	if err := w.control.Flush(); err != nil {
+		return err
+	}
+	if w.lift {
+		w.until = time.Time{}
+		_ = w.control.SetWriteDeadline(w.until) // as below
+	}
+	return nil
 }
 
 func (w *patientWriter) renew() {

@@ -9,10 +9,13 @@ import (
 	"time"
 )
 
+// A DialFunc connects, as that of a net.Dialer does.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
 // dialer connects to members. Each piece written or read on its connections
 // has a limit of time.
 type dialer struct {
-	dial        func(ctx context.Context, network, address string) (net.Conn, error)
+	dial        DialFunc
 	write, read time.Duration // 0: no limit
 }
 
@@ -68,12 +71,32 @@ func (c *limitedConn) Read(b []byte) (int, error) {
 func (p *Proxy) newTransport() *http.Transport {
 	return &http.Transport{
 		DialContext:            p.dialer.connect,
-		TLSClientConfig:        p.config.TLS,
-		TLSHandshakeTimeout:    10 * time.Second,
+		DialTLSContext:         p.connectSecurely(),
+		TLSHandshakeTimeout:    greeting,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    128,
 		IdleConnTimeout:        90 * time.Second, // sooner than any member ends them
 		MaxResponseHeaderBytes: 1 << 20,
+	}
+}
+
+// greeting is how long a member may take to greet.
+const greeting = 10 * time.Second
+
+// connectSecurely connects to members in TLS; nil if that is left to net/http.
+func (p *Proxy) connectSecurely() DialFunc {
+	if p.config.TLS == nil {
+		return nil
+	}
+	connect := p.config.TLS(p.dialer.connect)
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, greeting)
+		defer cancel()
+		c, err := connect(ctx, network, address)
+		if err != nil {
+			return nil, unconnected{err}
+		}
+		return c, nil
 	}
 }
 

@@ -9,7 +9,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,12 +30,24 @@ type Config struct {
 	Dir      string   // where the peer URLs of the members are kept
 	Readonly bool     // only GET passes
 
+	// MaxRequestBytes is how long a body may be; default 10 MiB. Members have a
+	// limit of their own, which should be the same.
+	MaxRequestBytes int64
+
+	// CORS says that there is a gate before the proxy that decides about the
+	// pages of other origins: what members say about them is not passed on, and
+	// members are not told of the origin.
+	CORS bool
+
 	FailureWait     time.Duration // how long an endpoint that failed is left alone; default 5 s
 	RefreshInterval time.Duration // between two looks at who the members are; default 30 s
 	DialTimeout     time.Duration // default 1 s
 	WriteTimeout    time.Duration // of each piece sent to a member; default 5 s
 	ReadTimeout     time.Duration // of each piece of an answer; it cuts quiet watches; default: none
-	TLS             *tls.Config   // towards members that are reached by https; default: the system's rules
+
+	// TLS makes of a DialFunc one that greets in TLS whom it reached: members
+	// with https URLs. Default: by the system's rules.
+	TLS func(DialFunc) DialFunc
 
 	// Ask returns the members as the one at the peer URL knows them. It is
 	// called by one goroutine and ends with its context at the latest.
@@ -59,6 +70,9 @@ func (c Config) withDefaults() Config {
 		if *d.value <= 0 {
 			*d.value = d.initial
 		}
+	}
+	if c.MaxRequestBytes == 0 {
+		c.MaxRequestBytes = maxBody
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()

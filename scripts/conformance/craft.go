@@ -24,6 +24,7 @@ func crafted() []scenario {
 	long := "/v2/keys/" + strings.Repeat("k", 16384)
 	deep := "/v2/keys" + strings.Repeat("/d", 513)
 	return []scenario{
+		craftedAuth(),
 		{name: "craft_streams", steps: []step{
 			put("/v2/keys/s", "value=1"), put("/v2/keys/s", "value=2"), put("/v2/keys/other", "value=x"), put("/v2/keys/s", "value=3"),
 			stream("/v2/keys/s?wait=true&stream=true&waitIndex=4", 4, put("/v2/keys/s", "value=4")),

@@ -52,7 +52,7 @@ type repetition struct {
 }
 
 // recorded are the scenarios both servers must agree on.
-var recorded = []string{"keys_*", "ttl_*", "watch_*", "misc_*", "quorum_*"}
+var recorded = []string{"keys_*", "ttl_*", "watch_*", "misc_*", "quorum_*", "auth_*"}
 
 func loadScenarios(dir string) ([]scenario, error) {
 	var all []scenario

@@ -2,7 +2,9 @@
 //
 // It plays the recorded scenarios to both, looks at the places where Keytree
 // departs from etcd on purpose, and then feeds both with the same random
-// requests. Only differences named in docs/compatibility.md are accepted.
+// requests. With users, roles and guests in every standing it asks both who
+// may do what (the auth matrix), and sends random operations on security.
+// Only differences named in docs/compatibility.md are accepted.
 package main
 
 import (
@@ -30,6 +32,9 @@ type options struct {
 	round         int
 	seed          uint64
 	parallel      int
+	authSample    int
+	authOps       int
+	full          bool
 }
 
 func main() {
@@ -43,6 +48,9 @@ func main() {
 	flag.IntVar(&o.round, "round", 5000, "random operations per pair of fresh servers")
 	flag.Uint64Var(&o.seed, "seed", 0, "seed of the first round, the next ones count on (default: drawn)")
 	flag.IntVar(&o.parallel, "parallel", 4, "pairs of servers at the same time")
+	flag.IntVar(&o.authSample, "authsample", 1000, "questions of the auth matrix for which etcd runs bcrypt; five times as many are asked for which it does not")
+	flag.BoolVar(&o.full, "full", false, "ask all questions of the auth matrix; etcd takes twenty minutes for it on four cores")
+	flag.IntVar(&o.authOps, "authops", 400, "random operations on security")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -80,12 +88,12 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 	if o.seed == 0 {
 		o.seed = uint64(time.Now().UnixNano()) % 1e9
 	}
-	tasks, err := plan(o)
+	r := newReport(os.Stdout, departures(), func() bool { return ctx.Err() != nil })
+	r.print("seed %d\n", o.seed)
+	tasks, err := plan(o, r)
 	if err != nil {
 		return false, err
 	}
-	r := newReport(os.Stdout, departures(), func() bool { return ctx.Err() != nil })
-	r.print("seed %d\n", o.seed)
 	work(ctx, b, o.parallel, tasks, r)
 	if ctx.Err() != nil {
 		return false, errors.New("interrupted")
@@ -94,8 +102,15 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 }
 
 // plan lists what is to be done, the long tasks first.
-func plan(o options) ([]task, error) {
-	var tasks []task
+func plan(o options, r *report) ([]task, error) {
+	if _, err := path.Match(o.only, ""); err != nil {
+		return nil, err
+	}
+	match := func(name string) bool {
+		matches, _ := path.Match(o.only, name) // the pattern was checked above
+		return matches
+	}
+	tasks := authTasks(o, match, r)
 	for at, seed := 0, o.seed; at < o.ops; at, seed = at+o.round, seed+1 {
 		ops := min(o.round, o.ops-at)
 		replay := fmt.Sprintf(`-only "" -seed %d -ops %d -round %d`, seed, ops, ops)
@@ -112,18 +127,25 @@ func plan(o options) ([]task, error) {
 		return nil, err
 	}
 	for _, s := range append(scenarios, crafted()...) {
-		if match, err := path.Match(o.only, s.name); err != nil {
-			return nil, err
-		} else if match {
+		if match(s.name) {
 			tasks = append(tasks, task{s.name, s.replay(), s.count(), s.openCORS, s.play})
 		}
 	}
 	for _, g := range growths() {
-		if match, _ := path.Match(o.only, g.name); match { // the pattern was checked above
+		if match(g.name) {
 			tasks = append(tasks, task{g.name, "-only " + g.name, 2, false, g.play})
 		}
 	}
 	return tasks, nil
+}
+
+// authTasks lists what is to be done about users and roles.
+func authTasks(o options, match func(string) bool, r *report) []task {
+	tasks, d := matrixTasks(sample{seed: o.seed, dear: o.authSample, full: o.full}, match)
+	if len(tasks) > 0 {
+		r.print("auth matrix: %d of %d questions for which etcd runs bcrypt, %d of %d others\n", d.dear, d.allDear, d.cheap, d.allCheap)
+	}
+	return append(tasks, sequenceTasks(o.seed, o.authOps, match)...)
 }
 
 // work runs the tasks, some at a time, and says how far it is.

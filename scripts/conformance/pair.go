@@ -158,6 +158,20 @@ func (p *pair) level(ctx context.Context) error {
 	})
 }
 
+// unwatched waits until both sides have noticed that nobody watches any more.
+func (p *pair) unwatched(ctx context.Context) error {
+	limit, stop := context.WithTimeout(ctx, 5*time.Second)
+	defer stop()
+	const none = `"watchers":0}`
+	return poll(limit, 20*time.Millisecond, func() (bool, error) {
+		x := p.do(limit, process.Request{Method: "GET", Target: "/v2/stats/store"})
+		if x.etcd.err != nil || x.keytree.err != nil {
+			return false, errors.Join(x.etcd.err, x.keytree.err)
+		}
+		return strings.HasSuffix(string(x.etcd.Body), none) && strings.HasSuffix(string(x.keytree.Body), none), errors.New("watchers are left")
+	})
+}
+
 // poll calls f until it says true. When ctx is done it returns what f last
 // complained about.
 func poll(ctx context.Context, every time.Duration, f func() (bool, error)) error {
@@ -287,6 +301,12 @@ func (f *feed) state() (lines []string, ended bool, news <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.mu.lines, f.mu.ended, f.mu.news
+}
+
+// over reports whether the server has ended the feed.
+func (f *feed) over() bool {
+	_, ended, _ := f.state()
+	return ended
 }
 
 func (f *feed) until(ctx context.Context, want func(f *feed) bool) {

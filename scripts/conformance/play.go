@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -293,19 +292,8 @@ func (p *player) finish(ctx context.Context) error {
 // watchersGone waits until both sides have noticed that nobody watches any
 // more, then compares the counters.
 func (p *player) watchersGone(ctx context.Context) error {
-	q := process.Request{Method: "GET", Target: "/v2/stats/store"}
-	limit, stop := context.WithTimeout(ctx, 5*time.Second)
-	defer stop()
-	none := []byte(`"watchers":0}`)
-	err := poll(limit, 20*time.Millisecond, func() (bool, error) {
-		x := p.p.do(limit, q)
-		if x.etcd.err != nil || x.keytree.err != nil {
-			return false, errors.Join(x.etcd.err, x.keytree.err)
-		}
-		return bytes.HasSuffix(x.etcd.Body, none) && bytes.HasSuffix(x.keytree.Body, none), errors.New("watchers are left")
-	})
-	if err != nil {
+	if err := p.p.unwatched(ctx); err != nil {
 		p.report.fail(p.where+" counters", p.replay, err)
 	}
-	return p.send(ctx, "/", q)
+	return p.send(ctx, "/", process.Request{Method: "GET", Target: "/v2/stats/store"})
 }

@@ -13,9 +13,12 @@ import (
 type kind int
 
 const (
-	kindStep kind = iota // of a scenario
-	kindOp               // random
-	kindBulk             // preparing either
+	kindStep     kind = iota // of a scenario
+	kindOp                   // random
+	kindQuestion             // of the auth matrix
+	kindSecurity             // random, on /v2/auth
+	kindBulk                 // preparing any of these
+	kinds
 )
 
 // most differences printed in full; all are counted.
@@ -30,8 +33,8 @@ type report struct {
 	mu struct { // everything inside is guarded
 		sync.Mutex
 		out         io.Writer
-		counts      [3]int
-		statuses    map[int]int // of random operations, as etcd answered
+		counts      [kinds]int
+		statuses    [kinds]map[int]int // as etcd answered
 		expected    map[string]int
 		unexplained map[string]int
 		failures    int // of other kinds: servers that did not start, trees that parted
@@ -41,7 +44,9 @@ type report struct {
 func newReport(out io.Writer, table []departure, stopped func() bool) *report {
 	r := &report{table: table, stopped: stopped}
 	r.mu.out = out
-	r.mu.statuses = make(map[int]int)
+	for k := range r.mu.statuses {
+		r.mu.statuses[k] = make(map[int]int)
+	}
 	r.mu.expected = make(map[string]int)
 	r.mu.unexplained = make(map[string]int)
 	return r
@@ -61,8 +66,8 @@ func (r *report) add(k kind, where, replay string, x exchange, ds []difference) 
 		return true
 	}
 	r.mu.counts[k]++
-	if k == kindOp && x.etcd.Answer != nil {
-		r.mu.statuses[x.etcd.Status]++
+	if x.etcd.Answer != nil {
+		r.mu.statuses[k][x.etcd.Status]++
 	}
 	var bad []string
 	for _, d := range ds {
@@ -95,7 +100,11 @@ func (r *report) fail(where, replay string, err error) {
 func (r *report) done() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.mu.counts[kindStep] + r.mu.counts[kindOp]
+	total := 0
+	for _, n := range r.mu.counts[:kindBulk] {
+		total += n
+	}
+	return total
 }
 
 // print writes through the lock that findings are written under.
@@ -110,13 +119,11 @@ func (r *report) summary() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w := r.mu.out
-	fmt.Fprintf(w, "%d scenario steps, %d random operations, %d requests to prepare them\n",
-		r.mu.counts[kindStep], r.mu.counts[kindOp], r.mu.counts[kindBulk])
-	fmt.Fprint(w, "random operations by status:")
-	for _, status := range slices.Sorted(maps.Keys(r.mu.statuses)) {
-		fmt.Fprintf(w, " %d: %d", status, r.mu.statuses[status])
-	}
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "%d scenario steps, %d random operations, %d questions of the auth matrix, %d random operations on security, %d requests to prepare them\n",
+		r.mu.counts[kindStep], r.mu.counts[kindOp], r.mu.counts[kindQuestion], r.mu.counts[kindSecurity], r.mu.counts[kindBulk])
+	r.printStatuses(kindOp, "random operations")
+	r.printStatuses(kindQuestion, "auth matrix")
+	r.printStatuses(kindSecurity, "operations on security")
 	var missing []string
 	for _, d := range r.table {
 		if n := r.mu.expected[d.name]; n > 0 {
@@ -137,4 +144,17 @@ func (r *report) summary() bool {
 		fmt.Fprintf(w, "FAIL: %d\n", r.mu.failures)
 	}
 	return r.mu.failures == 0
+}
+
+// printStatuses prints how etcd answered one kind of requests. r.mu must be
+// held.
+func (r *report) printStatuses(k kind, name string) {
+	if r.mu.counts[k] == 0 {
+		return
+	}
+	fmt.Fprintf(r.mu.out, "%s by status:", name)
+	for _, status := range slices.Sorted(maps.Keys(r.mu.statuses[k])) {
+		fmt.Fprintf(r.mu.out, " %d: %d", status, r.mu.statuses[k][status])
+	}
+	fmt.Fprintln(r.mu.out)
 }

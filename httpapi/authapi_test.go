@@ -1,0 +1,385 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"keytree/httpapi/audit"
+	"keytree/store"
+)
+
+// as is the header with which user shows password.
+func as(user, password string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
+// asRoot is what root shows after enableAuth.
+var asRoot = as("root", "rootpw")
+
+// mustPut sends JSON and fails the test unless it is done.
+func (b *bench) mustPut(target, body string, headers ...string) {
+	b.t.Helper()
+	if a := b.do("PUT", target, body, append(headers, jsonType)...); a.status/100 != 2 {
+		b.t.Fatalf("PUT %s %s: %v", target, body, a)
+	}
+}
+
+// enableAuth makes a root user and turns auth on. Guests may do everything.
+func (b *bench) enableAuth() {
+	b.t.Helper()
+	b.mustPut("/v2/auth/users/root", `{"user":"root","password":"rootpw"}`)
+	b.mustPut("/v2/auth/enable", "")
+}
+
+// closeToGuests leaves nothing to those who name nobody.
+func (b *bench) closeToGuests() {
+	b.t.Helper()
+	if a := b.do("DELETE", "/v2/auth/roles/guest", "", asRoot); a.status != 200 {
+		b.t.Fatal(a)
+	}
+}
+
+// withHandler runs test against a fresh server, whose handler it gets too.
+func withHandler(t *testing.T, change func(*Config), test func(t *testing.T, b *bench, h http.Handler)) {
+	t.Helper()
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		var handler http.Handler
+		b := newBenchBehind(t, func(h http.Handler) http.Handler { handler = h; return h }, change)
+		test(t, b, handler)
+	})
+}
+
+const (
+	keyDenied  = `{"errorCode":110,"message":"The request requires user authentication","cause":"Insufficient credentials","index":0}` + "\n"
+	rootDenied = `{"message":"Insufficient credentials"}`
+)
+
+// wantDenied fails the test unless a is a 401 as it is for its path.
+func (a *answer) wantDenied(t *testing.T, target string) {
+	t.Helper()
+	want, cluster := rootDenied, ""
+	if strings.HasPrefix(target, "/v2/keys") || strings.HasPrefix(target, "/keytree") {
+		want, cluster = keyDenied, "31c6e9f19e0fb0d9"
+	}
+	if a.status != 401 || a.body != want || a.headers.Get("X-Etcd-Cluster-Id") != cluster || a.headers.Get("WWW-Authenticate") != "" {
+		t.Errorf("%s: got %v, want 401 %q", target, a, want)
+	}
+}
+
+// What is closed to whom. A method that is not there is told before who may
+// use it, and a path that goes on too long before both.
+func TestTheRightEndpointsAreClosed(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		b.enableAuth()
+		b.mustPut("/v2/auth/users/u", `{"user":"u","password":"p"}`, asRoot)
+		b.closeToGuests()
+		closed := []string{
+			"GET /v2/keys", "GET /v2/keys/a", "HEAD /v2/keys/", "PUT /v2/keys/a", "POST /v2/keys/a", "DELETE /v2/keys/a", "GET /v2/keys/a?wait=true",
+			"GET /v2/keys/a?quorum=true", "POST /v2/members", "PUT /v2/members", "PUT /v2/members/1", "DELETE /v2/members", "DELETE /v2/members/1",
+			"GET /v2/auth/users", "GET /v2/auth/users/", "GET /v2/auth/users/u", "PUT /v2/auth/users/u", "DELETE /v2/auth/users/u/",
+			"GET /v2/auth/roles", "GET /v2/auth/roles/r", "PUT /v2/auth/roles/r", "DELETE /v2/auth/roles/r",
+			"PUT /v2/auth/enable", "DELETE /v2/auth/enable", "GET " + newTokenPath, "POST " + newTokenPath,
+		}
+		for _, who := range []string{"X-Nobody: x", as("u", "p"), as("root", "wrong"), as("nobody", "p"), "Authorization: Bearer x", "Authorization: Basic !"} {
+			for _, request := range closed {
+				method, target, _ := strings.Cut(request, " ")
+				if a := b.do(method, target, "", who); method == "HEAD" {
+					if a.status != 401 {
+						t.Errorf("%s: %v", request, a)
+					}
+				} else {
+					a.wantDenied(t, target)
+				}
+			}
+		}
+		for request, want := range map[string]int{
+			"GET /v2/members": 200, "GET /v2/members/leader": 200, "GET /v2/machines": 200, "GET /v2/stats/self": 200, "GET /v2/stats/store": 200,
+			"GET /version": 200, "GET /health": 200, "GET /metrics": 200, "GET /debug/vars": 200, "GET /v2/auth/enable": 200, "OPTIONS /v2/keys/a": 200,
+			"PATCH /v2/keys/a": 405, "PATCH /v2/members": 405, "POST /v2/auth/users/u": 405, "PUT /v2/auth/users": 405, "PUT /v2/auth/users/": 405,
+			"GET /v2/auth/users/a/b": 400, "POST /v2/auth/roles/a%2Fb": 400, "GET /v2/auth": 404, "GET /v2/auth/enable/": 404, "GET /v2/keys/a?ttl=x": 400,
+		} {
+			method, target, _ := strings.Cut(request, " ")
+			if a := b.do(method, target, ""); a.status != want {
+				t.Errorf("%s: got %v, want %d", request, a, want)
+			}
+		}
+	})
+}
+
+// Nothing needs to be closed and opened again for a change to count.
+func TestSecurityCountsFromTheNextRequest(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		b.put("/v2/keys/a", "value=1")
+		c := b.dial() // one connection, with what it was told before
+		defer c.Close()
+		see := func(want int, who ...string) {
+			t.Helper()
+			c.send("GET", "/v2/keys/a", "", who...)
+			if a := c.receive("GET"); a.status != want {
+				t.Errorf("got %v, want %d", a, want)
+			}
+		}
+		u := as("u", "p")
+		see(200, u)
+		b.enableAuth()
+		see(401, u)
+		see(200)
+		b.closeToGuests()
+		see(401)
+		b.mustPut("/v2/auth/users/u", `{"user":"u","password":"p"}`, asRoot)
+		see(401, u)
+		b.mustPut("/v2/auth/roles/r", `{"role":"r","permissions":{"kv":{"read":["/a"]}}}`, asRoot)
+		b.mustPut("/v2/auth/users/u", `{"user":"u","grant":["r"]}`, asRoot)
+		see(200, u)
+		b.mustPut("/v2/auth/users/u", `{"user":"u","password":"q"}`, asRoot)
+		see(401, u)
+		see(200, as("u", "q"))
+		b.do("DELETE", "/v2/auth/users/u", "", asRoot)
+		see(401, as("u", "q"))
+		b.do("DELETE", "/v2/auth/enable", "", asRoot)
+		see(200, as("u", "q"))
+	})
+}
+
+// A member that cannot tell what is allowed allows nothing.
+func TestWhatCannotBeReadIsNotAllowed(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		b.enableAuth()
+		damaged := store.Command{Op: store.Set, Path: store.ParsePath(store.Auth, "/enabled"), Value: "perhaps"}
+		if done, err := b.cluster.Do(t.Context(), damaged); err != nil || done.Err != nil {
+			t.Fatal(err, done.Err)
+		}
+		for _, who := range []string{"X-Nobody: x", asRoot} {
+			b.do("GET", "/v2/keys/a", "", who).wantIn(t, 500, `"errorCode":300`)
+			for _, target := range []string{"/v2/auth/users", "/v2/auth/enable"} {
+				if a := b.do("GET", target, "", who); a.status != 500 || a.body != `{"message":"Internal Server Error"}` {
+					t.Errorf("%s: %v", target, a)
+				}
+			}
+		}
+	})
+}
+
+// A request on /v2/auth that the log does not take fails; what can be read
+// here is read.
+func TestWithoutAQuorumSecurityStaysAsItIs(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		b.enableAuth()
+		b.mustPut("/v2/auth/users/u", `{"user":"u","password":"p"}`, asRoot)
+		b.cluster.hang.Store(true)
+		for _, request := range []string{
+			`PUT /v2/auth/users/v {"user":"v","password":"p","roles":["r"]}`, `PUT /v2/auth/users/u {"user":"u","password":"q"}`,
+			`PUT /v2/auth/users/u {"user":"u","grant":["q"]}`, `DELETE /v2/auth/users/u {}`, `PUT /v2/auth/roles/r {"role":"r"}`,
+			`PUT /v2/auth/roles/guest {"role":"guest","grant":{"kv":{"read":["/q"]}}}`, `DELETE /v2/auth/roles/r {}`, `DELETE /v2/auth/enable {}`,
+		} {
+			part := strings.SplitN(request, " ", 3)
+			start := time.Now()
+			a := b.do(part[0], part[1], part[2], asRoot)
+			if took := time.Since(start); a.status != 500 || a.body != `{"message":"Internal Server Error"}` || took != 7*time.Second {
+				t.Errorf("%s: %v after %v", request, a, took)
+			}
+		}
+		b.do("GET", "/v2/auth/users/u", "", asRoot).want(t, 200, `{"user":"u"}`)
+		b.do("GET", "/v2/keys/", "", asRoot).wantIn(t, 200, `"action":"get"`)
+	})
+}
+
+func TestLongBodiesOnSecurityAreRefused(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		long := `{"role":"r","permissions":{"kv":{"read":["` + strings.Repeat("x", maxSecurity) + `"]}}}`
+		if a := b.do("PUT", "/v2/auth/roles/r", long); a.status != 413 || a.body != `{"message":"the body is longer than 65536 bytes"}` {
+			t.Errorf("got %d %.100s", a.status, a.body)
+		}
+		if a := b.do("PUT", "/v2/auth/roles/r", long[:len(`{"role":"r","permissions":{"kv":{"read":["`)+1000]+`"]}}}`+strings.Repeat(" ", 2*maxSecurity)); a.status != 201 {
+			t.Errorf("got %v for a role with much behind it", a)
+		}
+		name := strings.Repeat("n", 1025)
+		if a := b.do("PUT", "/v2/auth/users/"+name, `{"user":"`+name+`","password":"p"}`); a.status != 400 || a.body != `{"message":"auth: a name may have 1024 bytes"}` {
+			t.Errorf("got %v", a)
+		}
+	})
+}
+
+// Who changed what is in the log, and no password is.
+func TestTheLogTellsWhoChangedWhat(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		b.enableAuth()
+		b.mustPut("/v2/auth/roles/dev", `{"role":"dev","permissions":{"kv":{"read":["/dev/*"]}}}`, asRoot)
+		b.mustPut("/v2/auth/users/eve", `{"user":"eve","password":"secret1","roles":["dev"]}`, asRoot)
+		b.mustPut("/v2/auth/users/eve", `{"user":"eve","password":"secret2","grant":["ops"]}`, asRoot)
+		b.mustPut("/v2/auth/roles/dev", `{"role":"dev","grant":{"kv":{"write":["/dev/w"]}}}`, asRoot)
+		b.do("GET", "/v2/keys/a", "", as("eve", "secret3"))
+		b.do("DELETE", "/v2/auth/users/eve", "", asRoot)
+		b.do("DELETE", "/v2/auth/roles/dev", "", asRoot)
+		b.do("DELETE", "/v2/auth/enable", "", asRoot)
+		log := b.log.String()
+		for _, line := range []string{
+			`"created a user" user=root roles=[root] by=""`, `"auth is enabled" by=""`,
+			`"created a role" role=dev read=[/dev/*] write=[] by=root`, `"created a user" user=eve roles=[dev] by=root`,
+			`"changed a user" user=eve granted=[ops] revoked=[] password=changed by=root`,
+			`"changed a role" role=dev granted_read=[] granted_write=[/dev/w] revoked_read=[] revoked_write=[] by=root`,
+			`"removed a user" user=eve by=root`, `"removed a role" role=dev by=root`, `"auth is disabled" by=root`,
+		} {
+			if !strings.Contains(log, "msg="+line) {
+				t.Errorf("the log lacks %s", line)
+			}
+		}
+		for _, secret := range []string{"secret", "rootpw", "$2a$", "Basic"} {
+			if strings.Contains(log, secret) {
+				t.Errorf("%s is in the log: %s", secret, log)
+			}
+		}
+	})
+}
+
+// The audit knows who was verified, and who was only claimed.
+func TestTheAuditIsToldWhoAsks(t *testing.T) {
+	withHandler(t, func(*Config) {}, func(t *testing.T, b *bench, handler http.Handler) {
+		b.enableAuth()
+		b.closeToGuests()
+		var seen []string
+		h := Audited(handler, Auditing{Reads: true, Record: func(r audit.Record) {
+			seen = append(seen, fmt.Sprint(r.User, " ", r.Status))
+		}})
+		for _, who := range []string{"root:rootpw", "root:wrong", "nobody:x", ""} {
+			for _, target := range []string{"/v2/keys/", "/v2/auth/users"} {
+				r := httptest.NewRequestWithContext(t.Context(), "GET", target, nil)
+				if user, password, named := strings.Cut(who, ":"); named {
+					r.SetBasicAuth(user, password)
+				}
+				h.ServeHTTP(httptest.NewRecorder(), r)
+			}
+		}
+		want := "[root 200 root 200 root 401 root 401 nobody 401 nobody 401  401  401]"
+		if got := fmt.Sprint(seen); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}
+
+// A client certificate names a user, unless the request itself does.
+func TestACertificateNamesAUser(t *testing.T) {
+	withHandler(t, func(c *Config) { c.ClientCertAuth = true }, func(t *testing.T, b *bench, handler http.Handler) {
+		b.enableAuth()
+		b.mustPut("/v2/auth/roles/r", `{"role":"r","permissions":{"kv":{"read":["/a","/g"]}}}`, asRoot)
+		b.mustPut("/v2/auth/users/u", `{"user":"u","password":"p","roles":["r"]}`, asRoot)
+		b.mustPut("/v2/auth/roles/guest", `{"role":"guest","revoke":{"kv":{"read":["/*"]}},"grant":{"kv":{"read":["/g"]}}}`, asRoot)
+		issuer := &x509.Certificate{Subject: pkix.Name{CommonName: "root"}} // must not count
+		ask := func(target, name, header string) int {
+			r := httptest.NewRequestWithContext(t.Context(), "GET", target, nil)
+			r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{Subject: pkix.Name{CommonName: name}}, issuer}}}
+			if header != "" {
+				_, value, _ := strings.Cut(header, ": ")
+				r.Header.Set("Authorization", value)
+			}
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			return w.Code
+		}
+		for _, x := range []struct {
+			target, name, header string
+			want                 int
+		}{
+			{"/v2/keys/a", "u", "", 404}, {"/v2/keys/b", "u", "", 401}, {"/v2/keys/g", "unknown", "", 404}, {"/v2/keys/a", "unknown", "", 401},
+			{"/v2/keys/a", "", "", 401}, {"/v2/keys/b", "root", "", 404}, {"/v2/keys/a", "root", as("u", "wrong"), 401}, {"/v2/keys/b", "u", asRoot, 404},
+			{"/v2/auth/users", "root", "", 200}, {"/v2/auth/users", "u", "", 401}, {"/v2/auth/users", "unknown", "", 401}, {"/v2/auth/users", "", "", 401},
+		} {
+			if got := ask(x.target, x.name, x.header); got != x.want {
+				t.Errorf("%+v: got %d", x, got)
+			}
+		}
+	})
+}
+
+// Without being told to, nobody looks at certificates.
+func TestACertificateIsNobodyUnlessItIsAskedFor(t *testing.T) {
+	withHandler(t, func(*Config) {}, func(t *testing.T, b *bench, handler http.Handler) {
+		b.enableAuth()
+		b.closeToGuests()
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/v2/keys/a", nil)
+		r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{Subject: pkix.Name{CommonName: "root"}}}}}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != 401 {
+			t.Errorf("got %d", w.Code)
+		}
+	})
+}
+
+// What the dialect crashes on is refused.
+func TestRecordsThatAreOddHarmNobody(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		b.mustPut("/v2/auth/roles/empty", `{"role":"empty","permissions":{"kv":{"read":["",null,"*"],"write":[""]}}}`)
+		b.mustPut("/v2/auth/users/u", `{"user":"u","password":"p","roles":["empty","",".","..","../users/root","a/b"]}`)
+		b.do("GET", "/v2/auth/users/u", "").wantIn(t, 404, "auth: Role  does not exist.")
+		b.enableAuth()
+		b.do("GET", "/v2/keys", "", as("u", "p")).wantIn(t, 200, `"action":"get"`)
+		b.do("PUT", "/v2/keys", "value=1", as("u", "p"), formType).wantIn(t, 401, `"errorCode":110`)
+		b.do("GET", "/v2/keys/a", "", as("", "")).wantIn(t, 401, `"errorCode":110`)
+	})
+}
+
+func FuzzBodiesOnSecurity(f *testing.F) {
+	for _, body := range []string{
+		`{"user":"n","password":"p","roles":["a"]}`, `{"user":"n","grant":["a","a"],"revoke":null}`, `{"role":"n","permissions":{"kv":{"read":[""],"write":null}}}`,
+		`{"role":"n","grant":{"kv":{"read":["/a"]}},"revoke":{"kv":{"write":["*"]}}}`, `null`, `[]`, `{"role":"n"}{`, "{\"user\":\"n\",\"password\":\"\xff\x00\"}",
+	} {
+		f.Add(body)
+	}
+	d := openLone(f)
+	authority := runAuth(f, d, nil)
+	api := New(Config{Keyspace: d, Cluster: d, Progress: d, Auth: authority})
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, target := range []string{"/v2/auth/users/n", "/v2/auth/roles/n"} {
+			for _, method := range []string{"PUT", "GET", "DELETE"} {
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				w := httptest.NewRecorder()
+				api.ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, target, strings.NewReader(body)))
+				cancel()
+				if w.Code >= http.StatusInternalServerError {
+					t.Errorf("%s %s %q: %d %s", method, target, body, w.Code, w.Body)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkGetAuthenticated(b *testing.B) {
+	d := openLone(b)
+	authority := runAuth(b, d, nil)
+	a := New(Config{Keyspace: d, Cluster: d, Progress: d, Stats: d.stats(), Auth: authority}).(*API)
+	send := func(method, target, body string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(b.Context(), method, target, strings.NewReader(body))
+		a.ServeHTTP(w, r)
+		if w.Code/100 != 2 {
+			b.Fatal(method, target, w.Code, w.Body)
+		}
+		return w
+	}
+	send("PUT", "/v2/keys/d/500?value="+strings.Repeat("v", 128), "")
+	send("PUT", "/v2/auth/users/root", `{"user":"root","password":"rootpw"}`)
+	send("PUT", "/v2/auth/users/u", `{"user":"u","password":"a password","roles":["r"]}`)
+	send("PUT", "/v2/auth/roles/r", `{"role":"r","permissions":{"kv":{"read":["/d/*"]}}}`)
+	send("PUT", "/v2/auth/enable", "")
+	w, r := newSink(), newRequest(b, "GET", "/v2/keys/d/500")
+	r.SetBasicAuth("u", "a password")
+	b.ReportAllocs()
+	for b.Loop() {
+		w.reset()
+		a.ServeHTTP(w, r)
+	}
+	if w.written == 0 {
+		b.Fatal("no answer")
+	}
+}
