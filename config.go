@@ -4,13 +4,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"keytree/raftlog/member"
 )
 
-// config is what the command line says. Times are in milliseconds, as the
-// flags are.
+// config is what the command line, the environment and the file say. Times are
+// in milliseconds, as the flags are.
 type config struct {
 	name, dataDir, walDir string
 	heartbeat, election   uint
@@ -19,6 +24,7 @@ type config struct {
 	listenClient          urls
 	advertisePeer         urls
 	advertiseClient       urls
+	metricsURLs           urls
 	initialCluster        string
 	state                 string // new or existing
 	token                 string
@@ -27,10 +33,36 @@ type config struct {
 	forceNew              bool
 	proxy                 proxyConfig
 	enableV2, enablePprof bool
+	clientTLS, peerTLS    tlsConfig
+	cipherSuites          words
+	hostWhitelist, cors   words
+	maxRequestBytes       count // 0: the dialect's own limit
+	quotaBytes            count // 0: none
+	bcryptCost            uint
+	auditLog              string
+	auditReads            bool
+	logLevel              string
+	logOutputs            words
+	formerLogOutput       words
+	logPackageLevels      string
+	logger                string
+	unsafeNoFsync         bool
+	legacy                legacyAddresses
+	configFile            string
 	debug, version, help  bool
-	given                 map[string]bool // flags that were set to something
-	clientDefault         bool            // listening where newcomers and scripts of 0.4 look
+	given                 map[string]bool // settings that were set to something
+	notices               []notice
+	clientDefault         bool // listening where newcomers and scripts of 0.4 look
 }
+
+// tlsConfig is how one side, the clients' or the peers', is protected.
+type tlsConfig struct {
+	certFile, keyFile, caFile, trustedCAFile, crlFile string
+	allowedCN, allowedHostname                        string
+	clientCertAuth, auto, skipSAN                     bool
+}
+
+func (t tlsConfig) hasFiles() bool { return t.certFile != "" || t.keyFile != "" }
 
 // discoveryConfig is where to find the other members, if they are not listed.
 type discoveryConfig struct {
@@ -54,57 +86,9 @@ const (
 	defaultClientURLs = "http://localhost:2379," + legacyClientURL
 )
 
-// setting is one flag with the group it is shown in.
-type setting struct {
-	group, name, usage string
-	value              flag.Value
-}
+const defaultBcryptCost = 10
 
-// settings are all flags, bound to c. They are those of etcd with the same
-// meaning, and Keytree's own.
-func (c *config) settings() []setting {
-	return []setting{
-		{"member", "name", "human-readable name for this member.", (*text)(&c.name)},
-		{"member", "data-dir", "directory of this member's data; default NAME.etcd.", (*text)(&c.dataDir)},
-		{"member", "wal-dir", "directory of the log, to have it on a disk of its own.", (*text)(&c.walDir)},
-		{"member", "snapshot-count", "accepted for etcd's sake: the log is truncated without snapshots.", new(count)},
-		{"member", "max-snapshots", "accepted for etcd's sake: no snapshots are kept.", new(number)},
-		{"member", "max-wals", "accepted for etcd's sake: what the log no longer needs is removed.", new(number)},
-		{"member", "heartbeat-interval", "milliseconds between two heartbeats of the leader.", (*number)(&c.heartbeat)},
-		{"member", "election-timeout", "milliseconds without a heartbeat until an election.", (*number)(&c.election)},
-		{"member", "initial-election-tick-advance", "accepted for etcd's sake: a first election never waits longer than it must.", new(truth)},
-		{"member", "listen-peer-urls", "URLs to listen on for other members.", &c.listenPeer},
-		{"member", "listen-client-urls", "URLs to listen on for clients.", &c.listenClient},
-		{"member", "watch-history", "events kept for watches that ask for the past.", (*number)(&c.watchHistory)},
-		{"clustering", "initial-advertise-peer-urls", "this member's peer URLs as the others reach them; used once, to found the cluster.", &c.advertisePeer},
-		{"clustering", "advertise-client-urls", "this member's client URLs as clients reach them.", &c.advertiseClient},
-		{"clustering", "initial-cluster", "NAME=URL,... of the founding members.", (*text)(&c.initialCluster)},
-		{"clustering", "initial-cluster-state", "'new' to found a cluster, 'existing' to join one.", choice{&c.state, []string{stateNew, stateExisting}}},
-		{"clustering", "initial-cluster-token", "sets clusters with the same URLs apart.", (*text)(&c.token)},
-		{"clustering", "discovery", "URL where the founding members meet, in place of --initial-cluster.", (*text)(&c.discovery.url)},
-		{"clustering", "discovery-fallback", "what to be when they are enough without this one: 'proxy', or 'exit'.", choice{&c.discovery.fallback, []string{fallbackProxy, fallbackExit}}},
-		{"clustering", "discovery-proxy", "HTTP proxy on the way to the discovery URL.", (*text)(&c.discovery.proxy)},
-		{"clustering", "discovery-srv", "DNS domain whose SRV records name the founding members.", (*text)(&c.discovery.domain)},
-		{"clustering", "discovery-srv-name", "suffix of the service names in these records.", (*text)(&c.discovery.suffix)},
-		{"clustering", "strict-reconfig-check", "refuse changes of the cluster that could cost it its quorum.", (*truth)(&c.strictReconfig)},
-		{"clustering", "pre-vote", "accepted for etcd's sake: members always ask before they call an election.", new(truth)},
-		{"clustering", "enable-v2", "serve the v2 API.", (*truth)(&c.enableV2)},
-		{"proxy", "proxy", "be a proxy instead of a member: 'on', 'readonly', or 'off'.", choice{&c.proxy.mode, []string{proxyOff, proxyReadonly, proxyOn}}},
-		{"proxy", "proxy-failure-wait", "milliseconds until a member that failed is asked again.", (*number)(&c.proxy.failureWait)},
-		{"proxy", "proxy-refresh-interval", "milliseconds between two looks at who is in the cluster.", (*number)(&c.proxy.refresh)},
-		{"proxy", "proxy-dial-timeout", "milliseconds to connect to a member.", (*number)(&c.proxy.dialTimeout)},
-		{"proxy", "proxy-write-timeout", "milliseconds to write to a member.", (*number)(&c.proxy.writeTimeout)},
-		{"proxy", "proxy-read-timeout", "milliseconds to read from a member; 0: for ever, as watches need it.", (*number)(&c.proxy.readTimeout)},
-		{"logging and profiling", "debug", "log at debug level and enable pprof.", (*truth)(&c.debug)},
-		{"logging and profiling", "enable-pprof", "serve profiles under /debug/pprof/.", (*truth)(&c.enablePprof)},
-		{"unsafe", "force-new-cluster", "go on as the only member, with all the data: for when the others are lost for ever.", (*truth)(&c.forceNew)},
-		{"other", "version", "print the version and exit.", (*truth)(&c.version)},
-		{"other", "help", "print this text and exit.", (*truth)(&c.help)},
-		{"other", "h", "", (*truth)(&c.help)},
-	}
-}
-
-// defaults is a config before any flag.
+// defaults is a config before anything is read.
 func defaults() *config {
 	return &config{
 		name: "default", token: "etcd-cluster", state: stateNew,
@@ -113,53 +97,148 @@ func defaults() *config {
 		strictReconfig: true,
 		proxy:          proxyConfig{mode: proxyOff, failureWait: 5000, refresh: 30_000, dialTimeout: 1000, writeTimeout: 5000},
 		enableV2:       true,
+		hostWhitelist:  words{"*"},
+		bcryptCost:     defaultBcryptCost,
+		logLevel:       levelInfo,
+		logOutputs:     words{outputDefault},
 		given:          map[string]bool{},
 	}
 }
 
-// usageError is a command line that cannot be read: exit code 2. The flag
-// package has told the user.
+// usageError is a command line that cannot be read: exit code 2. The user has
+// been told.
 type usageError struct{ error }
 
-// readConfig reads the command line. What is wrong with it is told on stderr
-// where that is the flag package's to do.
-func readConfig(args []string, stderr io.Writer) (*config, error) {
+// readConfig reads the command line, the environment and the file: what the
+// first says goes before what the second says, and that before the third. What
+// is wrong with the command line is told on stderr where that is the flag
+// package's to do. With an error there is a config still, for its notices.
+func readConfig(args, environ []string, stderr io.Writer) (*config, error) {
 	c := defaults()
-	fs := flag.NewFlagSet("keytree", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.Usage = func() { fmt.Fprintln(stderr, "usage: keytree [flags]\n       keytree --help    shows all flags") }
-	for _, s := range c.settings() {
-		fs.Var(s.value, s.name, s.usage)
+	r := newReading(c)
+	rest, err := r.readArguments(args, stderr)
+	if err != nil {
+		return c, err
 	}
-	if err := fs.Parse(args); err != nil {
-		return nil, usageError{err}
-	}
-	fs.Visit(func(f *flag.Flag) { c.given[f.Name] = f.Value.String() != "" })
 	if c.help || c.version {
 		return c, nil
 	}
-	if fs.NArg() > 0 {
-		return nil, verification("'%s' is not a valid flag", fs.Arg(0))
+	if len(rest) > 0 {
+		return c, verification("'%s' is not a valid flag", rest[0])
 	}
-	c.fillIn()
-	return c, c.verify()
+	if err := r.readEnvironment(environ); err != nil {
+		return c, err
+	}
+	if c.configFile != "" {
+		if err := r.readFile(c.configFile); err != nil {
+			return c, err
+		}
+	}
+	c.noticeUnused(r.settings)
+	if err := r.fillIn(); err != nil {
+		return c, err
+	}
+	if err := c.verify(); err != nil {
+		return c, err
+	}
+	c.advise()
+	return c, nil
+}
+
+// reading is a config that is being read, one source after the other.
+type reading struct {
+	*config
+	settings []setting
+	by       map[string]string // who has set a setting
+}
+
+func newReading(c *config) *reading {
+	return &reading{config: c, settings: c.settings(), by: map[string]string{}}
+}
+
+const (
+	byArguments = "the command line"
+	byFile      = "the file"
+)
+
+// set says that a setting has got a value.
+func (r *reading) set(s setting, value, by string) {
+	r.by[s.name], r.given[s.name] = by, value != ""
+}
+
+// readArguments reads the flags and returns what follows them.
+func (r *reading) readArguments(args []string, stderr io.Writer) (rest []string, err error) {
+	fs := flag.NewFlagSet("keytree", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() { fmt.Fprintln(stderr, "usage: keytree [flags]\n       keytree --help    shows all flags") }
+	byName := map[string]setting{}
+	for _, s := range r.settings {
+		fs.Var(s.value, s.name, s.usage)
+		byName[s.name] = s
+	}
+	if err := fs.Parse(args); err != nil {
+		if name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); unknown {
+			if like := r.closest(name); like != "" {
+				fmt.Fprintf(stderr, "did you mean --%s?\n", like)
+			}
+		}
+		return nil, usageError{err}
+	}
+	fs.Visit(func(f *flag.Flag) { r.set(byName[f.Name], f.Value.String(), byArguments) })
+	return fs.Args(), nil
 }
 
 // fillIn gives what was left out its default.
-func (c *config) fillIn() {
+func (r *reading) fillIn() error {
+	if err := r.useLegacyAddresses(); err != nil {
+		return err
+	}
+	if err := r.useLegacyCAs(); err != nil {
+		return err
+	}
+	r.clientDefault = len(r.listenClient) == 0
+	if !r.clientDefault && len(r.advertiseClient) == 0 && r.by["listen-client-urls"] == byFile {
+		r.advertiseListening()
+	}
 	fill := func(u *urls, def string) {
 		if len(*u) == 0 {
 			_ = u.Set(def) // our own defaults are valid
 		}
 	}
-	c.clientDefault = len(c.listenClient) == 0
-	fill(&c.listenPeer, defaultPeerURL)
-	fill(&c.listenClient, defaultClientURLs)
-	fill(&c.advertisePeer, defaultPeerURL)
-	fill(&c.advertiseClient, defaultClientURLs)
-	if c.initialCluster == "" && c.discovery.url == "" && c.discovery.domain == "" {
-		c.initialCluster = c.alone().String()
+	fill(&r.listenPeer, defaultPeerURL)
+	fill(&r.listenClient, defaultClientURLs)
+	fill(&r.advertisePeer, defaultPeerURL)
+	fill(&r.advertiseClient, defaultClientURLs)
+	if r.initialCluster == "" && r.discovery.url == "" && r.discovery.domain == "" {
+		r.initialCluster = r.alone().String()
 	}
+	return nil
+}
+
+// advertiseListening advertises the URLs that a file says to listen on: unlike
+// the command line it need not say both. Instead of all addresses of the
+// machine, which are none to others, it advertises the machine itself to
+// itself.
+func (c *config) advertiseListening() {
+	for _, raw := range c.listenClient {
+		if !isWildcard(hostOf(raw)) {
+			c.advertiseClient = append(c.advertiseClient, raw)
+		}
+	}
+	if len(c.advertiseClient) == 0 {
+		for _, raw := range c.listenClient {
+			u, err := url.Parse(raw)
+			if err != nil {
+				continue // it was parsed before
+			}
+			u.Host = net.JoinHostPort("localhost", u.Port())
+			c.advertiseClient = append(c.advertiseClient, u.String())
+		}
+		slices.Sort(c.advertiseClient)
+		c.advertiseClient = slices.Compact(c.advertiseClient)
+	}
+	c.given["advertise-client-urls"] = true
+	c.warn("%s sets listen-client-urls without advertise-client-urls: advertising %v", c.configFile, &c.advertiseClient)
 }
 
 // alone is the cluster of this member only.
@@ -168,18 +247,17 @@ func (c *config) alone() member.Cluster { return member.Cluster{c.name: c.advert
 func (c *config) tick() time.Duration { return time.Duration(c.heartbeat) * time.Millisecond }
 func (c *config) elections() int      { return int(c.election / c.heartbeat) }
 
-// printHelp shows all flags, by group.
-func (c *config) printHelp(w io.Writer) {
-	fmt.Fprintln(w, "usage: keytree [flags]\n\nA server for the etcd v2 API. Without flags: one member that keeps its data in\n./default.etcd and answers on http://localhost:2379 and :4001.")
-	group := ""
-	for _, s := range c.settings() {
-		if s.usage == "" {
-			continue
-		}
-		if s.group != group {
-			group = s.group
-			fmt.Fprintf(w, "\n%s flags:\n", group)
-		}
-		fmt.Fprintf(w, "  --%s\n        %s\n", s.name, s.usage)
-	}
+// notice is what reading the configuration has to say. How much is logged, and
+// where to, is configured too: so it waits for the logger.
+type notice struct {
+	level slog.Level
+	text  string
+}
+
+func (c *config) warn(format string, args ...any) {
+	c.notices = append(c.notices, notice{slog.LevelWarn, fmt.Sprintf(format, args...)})
+}
+
+func (c *config) info(format string, args ...any) {
+	c.notices = append(c.notices, notice{slog.LevelInfo, fmt.Sprintf(format, args...)})
 }

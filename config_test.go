@@ -24,13 +24,15 @@ func TestFlagsThatContradictEachOtherAreRefused(t *testing.T) {
 			`error verifying flags, --initial-advertise-peer-urls "http://:29502" must be "host:port" (unexpected empty host (http://:29502)). See 'keytree --help'.`},
 		{"--advertise-client-urls http://:29501,http://a:1",
 			`error verifying flags, --advertise-client-urls "http://:29501,http://a:1" must be "host:port" (unexpected empty host (http://:29501)). See 'keytree --help'.`},
-		{"--listen-peer-urls unix://127.0.0.1:1", "error verifying flags, unix sockets (unix://127.0.0.1:1) are not supported, use an http URL. See 'keytree --help'."},
-		{"--initial-advertise-peer-urls unixs://127.0.0.1:1", "error verifying flags, unix sockets (unixs://127.0.0.1:1) are not supported, use an http URL. See 'keytree --help'."},
+		{"--listen-peer-urls unix://", `error verifying flags, --listen-peer-urls "unix:" names no file. See 'keytree --help'.`},
+		{"--listen-metrics-urls unixs:// --cert-file c --key-file k", `error verifying flags, --listen-metrics-urls "unixs:" names no file. See 'keytree --help'.`},
 		{"--heartbeat-interval 3689348814741910324", "error verifying flags, --election-timeout[1000ms] should be at least as 5 times as --heartbeat-interval[3689348814741910324ms]. See 'keytree --help'."},
+		{"--logger x", `error verifying flags, unknown logger option "x". See 'keytree --help'.`},
+		{"--enable-v2=false", "error verifying flags, --enable-v2=false leaves nothing to serve. See 'keytree --help'."},
 		{"--pre-vote true", "error verifying flags, 'true' is not a valid flag. See 'keytree --help'."},
 	}
 	for _, tt := range tests {
-		if _, err := readConfig(strings.Fields(tt.args), io.Discard); err == nil || err.Error() != tt.want {
+		if _, err := readConfig(strings.Fields(tt.args), nil, io.Discard); err == nil || err.Error() != tt.want {
 			t.Errorf("keytree %s: %v\nwant %s", tt.args, err, tt.want)
 		}
 	}
@@ -45,22 +47,51 @@ func TestFlagsThatCannotBeReadAreRefused(t *testing.T) {
 		{"--max-snapshots -1", `invalid value "-1" for flag -max-snapshots: parse error`},
 		{"--max-wals x", `invalid value "x" for flag -max-wals: parse error`},
 		{"--proxy-failure-wait -1", `invalid value "-1" for flag -proxy-failure-wait: parse error`},
+		{"--log-level nope", `invalid value "nope" for flag -log-level: invalid value`},
+		{"--listen-metrics-urls abc", `invalid value "abc" for flag -listen-metrics-urls: URL scheme must be http, https, unix, or unixs: abc`},
+		{"--quota-bytes -1", `invalid value "-1" for flag -quota-bytes: parse error`},
+		{"--bcrypt-cost x", `invalid value "x" for flag -bcrypt-cost: parse error`},
+		{"--auto-tls=1x", `invalid boolean value "1x" for -auto-tls: parse error`},
+		{"--peers h:1", `invalid value "h:1" for flag -peers: flag "-peers" is no longer supported.`},
+		{"--peers-file=", `invalid value "" for flag -peers-file: flag "-peers-file" is no longer supported.`},
 		{"--strict-reconfig-check=x", `invalid boolean value "x" for -strict-reconfig-check: parse error`},
 		{"--listen-peer-urls ftp://h:1", `invalid value "ftp://h:1" for flag -listen-peer-urls: URL scheme must be http, https, unix, or unixs: ftp://h:1`},
 		{"--listen-peer-urls http://h:1,", `invalid value "http://h:1," for flag -listen-peer-urls: URL scheme must be http, https, unix, or unixs: `},
 	}
 	for _, tt := range tests {
 		var said bytes.Buffer
-		_, err := readConfig(strings.Fields(tt.args), &said)
+		_, err := readConfig(strings.Fields(tt.args), nil, &said)
 		if line, _, _ := strings.Cut(said.String(), "\n"); !errors.As(err, &usageError{}) || line != tt.want {
 			t.Errorf("keytree %s: %v, %s\nwant %s", tt.args, err, line, tt.want)
 		}
 	}
 }
 
+// The texts are etcd's (spec: server.md 11).
+func TestURLsWithoutTheCertificatesTheyNeedAreRefused(t *testing.T) {
+	tests := []struct{ args, want string }{
+		{"--listen-client-urls https://127.0.0.1:1,http://127.0.0.1:2", "TLS key/cert (--cert-file, --key-file) must be provided for client url https://127.0.0.1:1 with HTTPS scheme"},
+		{"--listen-client-urls unixs://s:1", "TLS key/cert (--cert-file, --key-file) must be provided for client url unixs://s:1 with HTTPS scheme"},
+		{"--listen-metrics-urls https://127.0.0.1:1", "TLS key/cert (--cert-file, --key-file) must be provided for metrics url https://127.0.0.1:1 with HTTPS scheme"},
+		{"--listen-peer-urls https://127.0.0.1:1", "cannot listen on TLS for 127.0.0.1:1: KeyFile and CertFile are not presented"},
+		{"--listen-peer-urls https://127.0.0.1:1 --auto-tls --cert-file c --key-file k", "cannot listen on TLS for 127.0.0.1:1: KeyFile and CertFile are not presented"},
+		{"--cert-file /x.pem", "KeyFile and CertFile must both be present[key: , cert: /x.pem]"},
+		{"--peer-key-file /x.pem --peer-auto-tls", "KeyFile and CertFile must both be present[key: /x.pem, cert: ]"},
+		{"--cipher-suites TLS_RSA_WITH_AES_128_GCM_SHA256,NOPE", `unexpected TLS cipher suite "NOPE"`},
+	}
+	for _, tt := range tests {
+		args := append(strings.Fields(tt.args), "--advertise-client-urls", "http://h:1")
+		if _, err := readConfig(args, nil, io.Discard); err == nil || err.Error() != tt.want {
+			t.Errorf("keytree %s: %v\nwant %s", tt.args, err, tt.want)
+		}
+	}
+	mustReadConfig(t, "--listen-client-urls", "https://127.0.0.1:1", "--advertise-client-urls", "https://h:1", "--auto-tls",
+		"--listen-peer-urls", "https://127.0.0.1:2", "--peer-cert-file", "c", "--peer-key-file", "k")
+}
+
 func mustReadConfig(t *testing.T, args ...string) *config {
 	t.Helper()
-	c, err := readConfig(args, io.Discard)
+	c, err := readConfig(args, nil, io.Discard)
 	if err != nil {
 		t.Fatalf("keytree %v: %v", args, err)
 	}
@@ -114,6 +145,26 @@ func TestListsOfURLsAreTrimmedAndSorted(t *testing.T) {
 	c := mustReadConfig(t, "--listen-client-urls", "http://h:3, http://h:1 ,http://h:2", "--advertise-client-urls", "http://h:3")
 	if got, want := c.listenClient.String(), "http://h:1,http://h:2,http://h:3"; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestSocketsInTheFileSystemAreListenedOn(t *testing.T) {
+	c := mustReadConfig(t, "--listen-client-urls", "unix:///run/k.sock,unix://h:1", "--advertise-client-urls", "unix:///run/k.sock")
+	if got, want := c.listenClient.String(), "unix:///run/k.sock,unix://h:1"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestAnUnknownFlagIsToldTheClosestKnownOne(t *testing.T) {
+	for flag, want := range map[string]string{
+		"--listen-client-url": "did you mean --listen-client-urls?\n",
+		"-nam=x":              "did you mean --name?\n",
+		"--bogus":             "--help    shows all flags\n", // nothing is close
+	} {
+		var said bytes.Buffer
+		if _, err := readConfig([]string{flag}, nil, &said); !errors.As(err, &usageError{}) || !strings.HasSuffix(said.String(), want) {
+			t.Errorf("%s: %v\n%swant %s", flag, err, &said, want)
+		}
 	}
 }
 

@@ -42,8 +42,8 @@ var errClusterFull = errors.New("discovery cluster full")
 // writes nothing: a member that is refused leaves no trace on its disk. It
 // comes before listening, so that founders that start together do not wait for
 // each other's answers.
-func form(ctx context.Context, c *config, logger *slog.Logger) (founding, error) {
-	f := newForming(c, logger)
+func form(ctx context.Context, c *config, secure *security, logger *slog.Logger) (founding, error) {
+	f := newForming(c, secure, logger)
 	defer f.client.CloseIdleConnections()
 	if c.forceNew {
 		logger.Warn("force new cluster")
@@ -72,12 +72,17 @@ func form(ctx context.Context, c *config, logger *slog.Logger) (founding, error)
 // forming is the search for the other members.
 type forming struct {
 	*config
+	secure *security
 	client *http.Client
 	logger *slog.Logger
 }
 
-func newForming(c *config, logger *slog.Logger) *forming {
-	return &forming{config: c, client: &http.Client{Transport: &http.Transport{}}, logger: logger}
+func newForming(c *config, secure *security, logger *slog.Logger) *forming {
+	transport := &http.Transport{}
+	if secured := secure.toPeers(); secured != nil {
+		transport.DialTLSContext = secured(new(net.Dialer).DialContext)
+	}
+	return &forming{config: c, secure: secure, client: &http.Client{Transport: transport}, logger: logger}
 }
 
 // tellIgnored says which flags a member with data has no use for.
@@ -141,12 +146,12 @@ func (f *forming) bootstrap(ctx context.Context, cluster member.Cluster, token s
 // registered, the others count on it.
 func (f *forming) tryPorts() error {
 	quiet := slog.New(slog.DiscardHandler)
-	peers, err := listen(f.listenPeer, "peers", quiet)
+	peers, err := listen(f.listenPeer, "peers", f.secure.forPeers(), quiet)
 	if err != nil {
 		return err
 	}
 	defer closeAll(peers)
-	clients, err := f.listenForClients(quiet)
+	clients, err := f.listenForClients(f.secure.forClients(), quiet)
 	closeAll(clients)
 	return err
 }

@@ -64,7 +64,7 @@ func mustForm(ctx context.Context, t *testing.T, args ...string) (f founding, sa
 	t.Helper()
 	var log bytes.Buffer
 	c := mustReadConfig(t, append([]string{"--data-dir", filepath.Join(t.TempDir(), "d")}, args...)...)
-	f, err = form(ctx, c, slog.New(slog.NewTextHandler(&log, nil)))
+	f, err = form(ctx, c, new(security), slog.New(slog.NewTextHandler(&log, nil)))
 	if entries, _ := os.ReadDir(c.dataDir); len(entries) > 0 && err != nil {
 		t.Errorf("the refused member has left %v", entries)
 	}
@@ -303,7 +303,7 @@ func TestWhoIsToldToStopWhileFormingStops(t *testing.T) {
 }
 
 func TestANameIsLookedUpUntilTimeIsUp(t *testing.T) {
-	f := newForming(mustReadConfig(t), slog.New(slog.DiscardHandler))
+	f := newForming(mustReadConfig(t), new(security), slog.New(slog.DiscardHandler))
 	if address, err := f.lookUp(t.Context(), "localhost"); err != nil || address != "127.0.0.1" && address != "::1" {
 		t.Errorf("%s, %v", address, err)
 	}

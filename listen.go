@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -22,15 +24,20 @@ type listener struct {
 // do not wait for ever.
 const keepAlive = 30 * time.Second
 
-// listen opens a socket for each URL. A host name is resolved.
-func listen(all urls, who string, logger *slog.Logger) ([]listener, error) {
+// isSecure reports whether what listens at a URL speaks TLS.
+func isSecure(raw string) bool {
+	return strings.HasPrefix(raw, "https:") || strings.HasPrefix(raw, "unixs:")
+}
+
+// listen opens a socket for each URL. A host name is resolved. Secure is for
+// the URLs that say so.
+func listen(all urls, who string, secure greeting, logger *slog.Logger) ([]listener, error) {
 	var open []listener
 	for _, raw := range all {
-		u, err := url.Parse(raw)
-		if err != nil {
-			return nil, err
+		l, err := listenAt(raw)
+		if err == nil && isSecure(raw) {
+			l, err = secured(l, secure, raw)
 		}
-		l, err := (&net.ListenConfig{KeepAlive: keepAlive}).Listen(context.Background(), "tcp", u.Host)
 		if err != nil {
 			closeAll(open)
 			return nil, err
@@ -41,15 +48,60 @@ func listen(all urls, who string, logger *slog.Logger) ([]listener, error) {
 	return open, nil
 }
 
+func listenAt(raw string) (net.Listener, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(u.Scheme, "unix") {
+		return listenAtFile(u.Host + u.Path)
+	}
+	return (&net.ListenConfig{KeepAlive: keepAlive}).Listen(context.Background(), "tcp", u.Host)
+}
+
+// secured has l speak TLS, or closes it.
+func secured(l net.Listener, secure greeting, raw string) (net.Listener, error) {
+	if secure == nil {
+		_ = l.Close() // there is a better error
+		return nil, fmt.Errorf("cannot listen on TLS for %s: KeyFile and CertFile are not presented", raw)
+	}
+	return secure(l), nil
+}
+
+// listenAtFile makes the file of a unix socket, for the owner and the group. One
+// that a process left behind is replaced.
+func listenAtFile(name string) (net.Listener, error) {
+	if info, err := os.Lstat(name); err == nil && info.Mode()&os.ModeSocket != 0 {
+		c, err := net.DialTimeout("unix", name, time.Second)
+		switch {
+		case err == nil:
+			_ = c.Close() // somebody is there: listening says so
+		case errors.Is(err, syscall.ECONNREFUSED):
+			if err := os.Remove(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(name, 0o660); err != nil {
+		_ = l.Close() // there is a better error
+		return nil, err
+	}
+	return l, nil
+}
+
 // listenForClients opens the client sockets. By default the port of etcd 0.4
 // is one of them; if that one is taken the member does without.
-func (c *config) listenForClients(logger *slog.Logger) ([]listener, error) {
+func (c *config) listenForClients(secure greeting, logger *slog.Logger) ([]listener, error) {
 	if !c.clientDefault {
-		return listen(c.listenClient, "client requests", logger)
+		return listen(c.listenClient, "client requests", secure, logger)
 	}
 	var open []listener
 	for _, u := range c.listenClient {
-		l, err := listen(urls{u}, "client requests", logger)
+		l, err := listen(urls{u}, "client requests", secure, logger)
 		if errors.Is(err, syscall.EADDRINUSE) && u == legacyClientURL {
 			logger.Warn("port 4001, kept for clients of etcd 0.4, is taken: going on without it")
 			if !c.given["advertise-client-urls"] {

@@ -27,7 +27,7 @@ const (
 )
 
 func main() {
-	code, sig := start(os.Args[1:], os.Stdout, os.Stderr)
+	code, sig := start(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	if sig != nil && os.Getpid() != 1 {
 		// The shell and the supervisor shall see that it was the signal.
 		signal.Reset(sig)
@@ -40,13 +40,18 @@ func main() {
 
 // start runs the command line and reports the exit code, and the signal that
 // ended the run, if one did.
-func start(args []string, stdout, stderr io.Writer) (code int, ended os.Signal) {
-	c, err := readConfig(args, stderr)
+func start(args, environ []string, stdout, stderr io.Writer) (code int, ended os.Signal) {
+	c, err := readConfig(args, environ, stderr)
 	var usage usageError
 	switch {
 	case errors.As(err, &usage):
 		return 2, nil
 	case err != nil:
+		for _, n := range c.notices {
+			if n.level > slog.LevelInfo { // it may be why
+				fmt.Fprintln(stderr, "keytree: warning:", n.text)
+			}
+		}
 		fmt.Fprintln(stderr, "keytree:", err)
 		return 1, nil
 	case c.help:
@@ -57,11 +62,15 @@ func start(args []string, stdout, stderr io.Writer) (code int, ended os.Signal) 
 			Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return 0, nil
 	}
-	level := new(slog.LevelVar)
-	if c.debug {
-		level.Set(slog.LevelDebug)
+	output, closeLog, err := c.openLog(stdout, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, "keytree:", err)
+		return 1, nil
 	}
-	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	defer closeLog()
+	level := new(slog.LevelVar)
+	level.Set(c.level())
+	logger := slog.New(slog.NewTextHandler(output, &slog.HandlerOptions{Level: level}))
 
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
@@ -78,6 +87,9 @@ func start(args []string, stdout, stderr io.Writer) (code int, ended os.Signal) 
 		case <-ctx.Done():
 		}
 	}()
+	for _, n := range c.notices {
+		logger.Log(ctx, n.level, n.text)
+	}
 	if err := run(ctx, c, logger, level); err != nil {
 		tell(logger, err)
 		return 1, nil

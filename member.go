@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"keytree/httpapi"
+	"keytree/httpapi/auth"
 	"keytree/raftlog/peer"
 	"keytree/raftlog/replica"
 )
@@ -22,24 +21,24 @@ import (
 const stopPatience = 700 * time.Millisecond
 
 // runMember runs a member until ctx is done or something it needs fails.
-func runMember(ctx context.Context, c *config, logger *slog.Logger, level *slog.LevelVar) (err error) {
-	begin, err := form(ctx, c, logger)
+func runMember(ctx context.Context, c *config, secure *security, logger *slog.Logger, level *slog.LevelVar) (err error) {
+	begin, err := form(ctx, c, secure, logger)
 	if err != nil {
 		return err
 	}
-	peers, err := listen(c.listenPeer, "peers", logger)
+	open, err := c.openSockets(secure, logger)
 	if err != nil {
 		return err
 	}
-	defer closeAll(peers)
-	clients, err := c.listenForClients(logger)
+	defer open.close()
+	journal, err := c.openJournal(logger)
 	if err != nil {
 		return err
 	}
-	defer closeAll(clients)
+	defer func() { err = errors.Join(err, journal.close()) }()
 	c.logSettings(logger)
 
-	transport := peer.New(peer.Config{Version: Version, Tick: c.tick(), Logger: logger})
+	transport := peer.New(c.peerConfig(secure, logger))
 	r, err := replica.Open(c.replicaConfig(begin, transport, logger))
 	if err != nil {
 		return err
@@ -52,31 +51,11 @@ func runMember(ctx context.Context, c *config, logger *slog.Logger, level *slog.
 		}
 	}()
 	transport.Attach(peer.Attachment{Cluster: r.ClusterID(), Member: r.Self(), Receiver: r, Stats: r.Stats()})
-	registry := prometheus.NewRegistry()
-	if err := r.Stats().Register(registry); err != nil {
+	m := &running{broken: r.Failed(), replica: r, transport: transport, stopping: make(chan struct{}), ended: make(chan error)}
+	if err := m.makeServers(c, journal, logger, level); err != nil {
 		return err
 	}
-	m := &running{broken: r.Failed(), replica: r, transport: transport, stopping: make(chan struct{}), ended: make(chan error)}
-	api := httpapi.Config{
-		Keyspace:       r,
-		Cluster:        r,
-		Progress:       r,
-		Stats:          r.Stats(),
-		Metrics:        registry,
-		RaftStatus:     r.StatusJSON,
-		Logger:         logger,
-		LogLevel:       level,
-		Version:        Version,
-		RequestTimeout: -1, // the replica's own
-		Stopping:       m.stopping,
-		EnablePprof:    c.enablePprof || c.debug,
-	}
-	if api.EnablePprof {
-		logger.Info("pprof is enabled under /debug/pprof")
-	}
-	m.clients = httpapi.NewServer(httpapi.New(api), logger)
-	m.peers = httpapi.NewServer(forPeers(transport.Handler(), httpapi.NewPeerHandler(api)), logger)
-	err = m.run(ctx, clients, peers, logger)
+	err = m.run(ctx, open, []func(context.Context) error{secure.run, journal.run, m.authority.Run}, logger)
 	if errors.Is(err, replica.ErrRemoved) {
 		logger.Error(replica.ErrRemoved.Error())
 		logger.Info("the data-dir used by this member must be removed.")
@@ -85,27 +64,16 @@ func runMember(ctx context.Context, c *config, logger *slog.Logger, level *slog.
 	return err
 }
 
-// forPeers answers what members ask of each other: raft's messages below
-// /raft, and questions that people may ask too.
-func forPeers(raft, questions http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/raft" || strings.HasPrefix(r.URL.Path, "/raft/") {
-			raft.ServeHTTP(w, r)
-			return
-		}
-		questions.ServeHTTP(w, r)
-	})
-}
-
 // running is a member while it runs.
 type running struct {
-	replica        *replica.Replica
-	transport      *peer.Transport
-	clients, peers *http.Server
-	stopping       chan struct{}   // closed when the end begins
-	broken         <-chan struct{} // closed when an actor may never end; nil if that cannot be
-	actors         int             // goroutines that have not told ended yet
-	ended          chan error
+	replica   *replica.Replica
+	transport *peer.Transport
+	authority *auth.Authority // who may do what
+	servers
+	stopping chan struct{}   // closed when the end begins
+	broken   <-chan struct{} // closed when an actor may never end; nil if that cannot be
+	actors   int             // goroutines that have not told ended yet
+	ended    chan error
 }
 
 // start runs an actor. When the first one ends, all are stopped.
@@ -116,8 +84,8 @@ func (m *running) start(actor func() error) {
 
 // run serves and replicates until ctx is done or an actor ends. Clients are
 // served once the tree is where it was before: an older one would make them
-// see time run backwards.
-func (m *running) run(ctx context.Context, clients, peers []listener, logger *slog.Logger) error {
+// see time run backwards. Beside all that helpers run, for as long as requests do.
+func (m *running) run(ctx context.Context, open sockets, helpers []func(context.Context) error, logger *slog.Logger) error {
 	carry, stopTransport := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTransport()
 	replicate, stopReplica := context.WithCancel(carry)
@@ -127,17 +95,27 @@ func (m *running) run(ctx context.Context, clients, peers []listener, logger *sl
 		return m.replica.Run(replicate)
 	})
 	m.start(func() error { return m.transport.Run(carry) })
-	m.serve(m.peers, peers)
+	for _, help := range helpers {
+		m.start(func() error { return help(carry) })
+	}
+	m.serve(m.peers, open.peers)
+	m.serve(m.metrics, open.metrics)
 
+	notify := newNotifier(logger)
+	caughtUp := notify.busy(ctx, "replaying the log")
 	goOn, failure := m.await(ctx, m.replica.Current())
+	caughtUp()
 	if goOn {
-		m.serve(m.clients, clients)
+		m.serve(m.clients, open.clients)
 		goOn, failure = m.await(ctx, m.replica.Ready())
 	}
 	if goOn {
 		logger.Info("ready to serve client requests")
+		stop := notify.ready(ctx, fmt.Sprintf("member %v of cluster %v, ready", m.replica.Self(), m.replica.ClusterID()), m.replica.Alive)
 		_, failure = m.await(ctx, nil)
+		stop()
 	}
+	notify.stopping()
 	if failure != nil {
 		stopTransport() // the others shall see at once that they are on their own
 	}
@@ -209,7 +187,7 @@ func (m *running) stop(ctx context.Context, healthy bool) {
 	}
 	m.replica.EndWatches()
 	var ends sync.WaitGroup
-	for _, server := range []*http.Server{m.clients, m.peers} {
+	for _, server := range []*http.Server{m.clients, m.peers, m.metrics} {
 		ends.Go(func() {
 			if err := server.Shutdown(ctx); err != nil {
 				_ = server.Close() // who did not finish in time is cut off
@@ -217,6 +195,15 @@ func (m *running) stop(ctx context.Context, healthy bool) {
 		})
 	}
 	ends.Wait()
+}
+
+func (c *config) peerConfig(secure *security, logger *slog.Logger) peer.Config {
+	dial := (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext // it sets TCP_NODELAY too
+	p := peer.Config{Version: Version, Tick: c.tick(), Dial: dial, Logger: logger}
+	if secured := secure.toPeers(); secured != nil {
+		p.DialTLS = peer.DialFunc(secured(dial))
+	}
+	return p
 }
 
 func (c *config) replicaConfig(begin founding, transport replica.Transport, logger *slog.Logger) replica.Config {

@@ -23,7 +23,7 @@ import (
 
 // TestMain lets the test program be the server when a test starts it so.
 func TestMain(m *testing.M) {
-	if os.Getenv("KEYTREE_TEST_IS_SERVER") != "" {
+	if os.Getenv("TEST_IS_SERVER") != "" {
 		main()
 	}
 	os.Exit(m.Run())
@@ -62,7 +62,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), "KEYTREE_TEST_IS_SERVER=1")
+	cmd.Env = append(os.Environ(), "TEST_IS_SERVER=1")
 	cmd.Dir = t.TempDir()
 	return cmd
 }
@@ -321,12 +321,12 @@ func TestTheOldPortIsOptional(t *testing.T) {
 	if l, err := net.Listen("tcp", "localhost:4001"); err == nil {
 		defer l.Close()
 	} // else somebody else holds it, which is as good
-	c, err := readConfig(nil, io.Discard)
+	c, err := readConfig(nil, nil, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.listenClient = urls{"http://localhost:0", legacyClientURL}
-	open, err := c.listenForClients(slog.New(slog.DiscardHandler))
+	open, err := c.listenForClients(nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +337,7 @@ func TestTheOldPortIsOptional(t *testing.T) {
 
 	c.listenClient = urls{legacyClientURL}
 	c.clientDefault = false // asked for: then it matters
-	if open, err := c.listenForClients(slog.New(slog.DiscardHandler)); err == nil {
+	if open, err := c.listenForClients(nil, slog.New(slog.DiscardHandler)); err == nil {
 		closeAll(open)
 		t.Error("a port that was asked for and is taken was passed over")
 	}

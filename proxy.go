@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,14 +16,15 @@ import (
 	"keytree/discovery"
 	"keytree/httpapi"
 	"keytree/httpapi/proxy"
+	"keytree/httpapi/tlsfiles"
 	"keytree/raftlog/member"
 	"keytree/raftlog/peer"
 )
 
 // runProxy stands in for a cluster until ctx is done.
-func runProxy(ctx context.Context, c *config, logger *slog.Logger) error {
+func runProxy(ctx context.Context, c *config, secure *security, logger *slog.Logger) error {
 	logger.Info("proxy: this proxy supports v2 API only!")
-	f := newForming(c, logger)
+	f := newForming(c, secure, logger)
 	defer f.client.CloseIdleConnections()
 	peers, err := f.proxyPeers(ctx)
 	if err != nil {
@@ -36,29 +38,34 @@ func runProxy(ctx context.Context, c *config, logger *slog.Logger) error {
 	if err := p.Register(registry); err != nil {
 		return err
 	}
-	open, err := c.listenForClients(logger)
+	open, err := c.listenForClients(secure.forClients(), logger)
 	if err != nil {
 		return err
 	}
 	defer closeAll(open)
-	return serveProxy(ctx, p, open, logger)
+	server := httpapi.NewServer(c.gated(p.Handler(), logger), logger)
+	return serveProxy(ctx, p, server, open, secure, logger)
 }
 
 // serveProxy serves p on open until ctx is done or one of them fails.
-func serveProxy(ctx context.Context, p *proxy.Proxy, open []listener, logger *slog.Logger) error {
+func serveProxy(ctx context.Context, p *proxy.Proxy, server *http.Server, open []listener, secure *security, logger *slog.Logger) error {
 	follow, stopProxy := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopProxy()
 	r := &running{ended: make(chan error)}
 	r.start(func() error { return p.Run(follow) })
-	server := httpapi.NewServer(p.Handler(), logger)
+	r.start(func() error { return secure.run(follow) })
+	notify := newNotifier(logger)
 	goOn, failure := r.await(ctx, p.Ready())
 	if goOn {
 		r.serve(server, open)
 		for _, l := range open {
 			logger.Info("proxy: listening for client requests on " + l.url)
 		}
+		stop := notify.ready(ctx, "proxy, ready", nil)
 		_, failure = r.await(ctx, nil)
+		stop()
 	}
+	notify.stopping()
 	p.EndWatches()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
 	defer cancel()
@@ -71,7 +78,7 @@ func serveProxy(ctx context.Context, p *proxy.Proxy, open []listener, logger *sl
 
 func (f *forming) proxyConfig(peers []string, registry *prometheus.Registry) proxy.Config {
 	milliseconds := func(n uint) time.Duration { return time.Duration(n) * time.Millisecond }
-	return proxy.Config{
+	p := proxy.Config{
 		PeerURLs:        peers,
 		Dir:             f.proxyDir(),
 		Readonly:        f.proxy.mode == proxyReadonly,
@@ -87,6 +94,10 @@ func (f *forming) proxyConfig(peers []string, registry *prometheus.Registry) pro
 		Metrics: registry,
 		Logger:  f.logger,
 	}
+	if secured := f.secure.toMembers(); secured != nil {
+		p.TLS = func(d proxy.DialFunc) proxy.DialFunc { return proxy.DialFunc(secured(tlsfiles.DialFunc(d))) }
+	}
+	return p
 }
 
 // proxyPeers are the URLs at which a proxy asks for the members, unless it

@@ -34,11 +34,15 @@ func run(ctx context.Context, c *config, logger *slog.Logger, level *slog.LevelV
 	if was != noRole {
 		logger.Info(fmt.Sprintf("the server is already initialized as %s before, starting as etcd %s...", was, was))
 	}
+	secure, err := openSecurity(c, logger)
+	if err != nil {
+		return err
+	}
 	if was == proxyRole || was == noRole && c.proxy.mode != proxyOff {
-		err = runProxy(ctx, c, logger)
-	} else if err = runMember(ctx, c, logger, level); errors.Is(err, errClusterFull) && was == noRole {
+		err = runProxy(ctx, c, secure, logger)
+	} else if err = runMember(ctx, c, secure, logger, level); errors.Is(err, errClusterFull) && was == noRole {
 		logger.Info("discovery cluster full, falling back to proxy")
-		err = runProxy(ctx, c, logger)
+		err = runProxy(ctx, c, secure, logger)
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // told to stop before it had begun
@@ -58,6 +62,7 @@ func formerRole(dir string, logger *slog.Logger) (role, error) {
 	was := noRole
 	for _, e := range entries {
 		switch r := role(e.Name()); {
+		case r == fixtures:
 		case r != memberRole && r != proxyRole:
 			logger.Warn(fmt.Sprintf("found invalid file/dir %s under data dir %s (Ignore this if you are upgrading etcd)", e.Name(), dir))
 		case was != noRole:

@@ -19,7 +19,7 @@ func TestTheDataDirectorySaysWhatTheProcessIs(t *testing.T) {
 		{"", noRole, "", ""},
 		{"member", memberRole, "", ""},
 		{"proxy", proxyRole, "", ""},
-		{"fixtures proxy", proxyRole, "", "found invalid file/dir fixtures under data dir DIR (Ignore this if you are upgrading etcd)"},
+		{"fixtures proxy", proxyRole, "", ""},
 		{"lost+found", noRole, "", "found invalid file/dir lost+found under data dir DIR (Ignore this if you are upgrading etcd)"},
 		{"member proxy", noRole, "invalid datadir. Both member and proxy directories exist.", ""},
 	} {

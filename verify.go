@@ -3,17 +3,21 @@ package main
 import (
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
+
+	"keytree/httpapi/tlsfiles"
 )
 
 func verification(format string, args ...any) error {
 	return fmt.Errorf("error verifying flags, "+format+". See 'keytree --help'.", args...)
 }
 
-// verify checks what single flags cannot.
+// verify checks what single settings cannot.
 func (c *config) verify() error {
 	if err := c.verifyURLs(); err != nil {
+		return err
+	}
+	if err := c.verifyTLS(); err != nil {
 		return err
 	}
 	switch {
@@ -31,6 +35,8 @@ func (c *config) verify() error {
 		return verification("--watch-history[%d] should be between 1 and 10000000", c.watchHistory)
 	case !c.enableV2:
 		return verification("--enable-v2=false leaves nothing to serve")
+	case c.given["logger"] && c.logger != "capnslog" && c.logger != "zap":
+		return verification("unknown logger option %q", c.logger)
 	case c.given["listen-client-urls"] && !c.given["advertise-client-urls"] && !c.mayBeProxy():
 		return verification("--advertise-client-urls is required when --listen-client-urls is set explicitly.\n" +
 			"When listening on specific address(es), this process must advertise accessible url(s) to each connected client")
@@ -38,33 +44,72 @@ func (c *config) verify() error {
 	return nil
 }
 
-// verifyURLs refuses URLs that nobody can be reached at, and those this
-// program cannot serve.
+// verifyURLs refuses URLs that nobody can be reached at.
 func (c *config) verifyURLs() error {
 	for _, list := range []struct {
-		flag string
-		urls urls
+		flag       string
+		urls       urls
+		advertised bool
 	}{
-		{"initial-advertise-peer-urls", c.advertisePeer},
-		{"advertise-client-urls", c.advertiseClient},
+		{"initial-advertise-peer-urls", c.advertisePeer, true},
+		{"advertise-client-urls", c.advertiseClient, true},
+		{"listen-peer-urls", c.listenPeer, false},
+		{"listen-client-urls", c.listenClient, false},
+		{"listen-metrics-urls", c.metricsURLs, false},
 	} {
 		for _, raw := range list.urls {
-			if u, err := url.Parse(raw); err != nil || u.Hostname() == "" {
+			u, err := url.Parse(raw)
+			switch {
+			case err != nil:
+				return verification("--%s %q: %w", list.flag, raw, err)
+			case strings.HasPrefix(u.Scheme, "unix"):
+				if u.Host+u.Path == "" {
+					return verification("--%s %q names no file", list.flag, raw)
+				}
+			case list.advertised && u.Hostname() == "":
 				return verification(`--%s "%v" must be "host:port" (unexpected empty host (%s))`, list.flag, &list.urls, raw)
 			}
 		}
 	}
-	for _, raw := range slices.Concat(c.listenClient, c.listenPeer) {
-		if strings.HasPrefix(raw, "https:") {
-			return fmt.Errorf("TLS key/cert (--cert-file, --key-file) must be provided for url %s with HTTPS scheme: use an http URL", raw)
+	return nil
+}
+
+// verifyTLS refuses URLs that want certificates which are not there (spec:
+// server.md 11).
+func (c *config) verifyTLS() error {
+	if _, err := tlsfiles.ParseCipherSuites(c.cipherSuites); err != nil {
+		return err
+	}
+	for _, t := range []tlsConfig{c.clientTLS, c.peerTLS} {
+		if t.hasFiles() && (t.certFile == "" || t.keyFile == "") {
+			return fmt.Errorf("KeyFile and CertFile must both be present[key: %s, cert: %s]", t.keyFile, t.certFile)
 		}
 	}
-	for _, raw := range slices.Concat(c.listenClient, c.listenPeer, c.advertisePeer) {
-		if strings.HasPrefix(raw, "unix") {
-			return verification("unix sockets (%s) are not supported, use an http URL", raw)
-		}
+	const lacks = "TLS key/cert (--cert-file, --key-file) must be provided for %s url %s with HTTPS scheme"
+	if raw := firstSecure(c.listenClient, c.clientTLS); raw != "" {
+		return fmt.Errorf(lacks, "client", raw)
+	}
+	if raw := firstSecure(c.metricsURLs, c.clientTLS); raw != "" {
+		return fmt.Errorf(lacks, "metrics", raw)
+	}
+	if raw := firstSecure(c.listenPeer, c.peerTLS); raw != "" {
+		_, address, _ := strings.Cut(raw, "://")
+		return fmt.Errorf("cannot listen on TLS for %s: KeyFile and CertFile are not presented", address)
 	}
 	return nil
+}
+
+// firstSecure is the first URL that needs a certificate t does not have.
+func firstSecure(all urls, t tlsConfig) string {
+	if t.hasFiles() || t.auto {
+		return ""
+	}
+	for _, raw := range all {
+		if isSecure(raw) {
+			return raw
+		}
+	}
+	return ""
 }
 
 // bootstraps counts the ways to find the other members that were asked for.

@@ -75,7 +75,7 @@ func parse(args []string) (*bench, error) {
 	serverProcs := fs.Int("serverprocs", 2, "GOMAXPROCS of both servers")
 	fs.IntVar(&b.loops, "loops", 2, "goroutines that put the load")
 	fs.IntVar(&b.rounds, "rounds", 3, "rounds of each scenario")
-	fs.IntVar(&b.longRounds, "longrounds", 1, "rounds of the scenarios that take minutes: load, pace")
+	fs.IntVar(&b.longRounds, "longrounds", 1, "rounds of the scenarios that take minutes: load, pace, authflood")
 	fs.DurationVar(&b.timeout, "timeout", time.Hour, "give up after this time")
 	fs.StringVar(&b.json, "json", "", "write the figures of each round to this `file`")
 	fs.IntVar(&b.conns, "conns", 64, "connections")

@@ -25,9 +25,14 @@ type request struct {
 // newRequest builds a request for target, which may contain keyPlace and
 // indexPlace. A valueSize above 0 gives it a form body with a value.
 func newRequest(method, host, target string, valueSize int) *request {
-	var head string
+	return newRequestWith("", method, host, target, valueSize)
+}
+
+// newRequestWith builds a request with more header lines, each of which ends
+// in a line break.
+func newRequestWith(head, method, host, target string, valueSize int) *request {
 	if valueSize > 0 {
-		head = fmt.Sprintf("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n",
+		head += fmt.Sprintf("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n",
 			len("value=")+valueSize)
 	}
 	raw := fmt.Sprintf("%s /v2/keys%s HTTP/1.1\r\nHost: %s\r\n%s\r\n", method, target, host, head)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -48,6 +49,7 @@ const (
 	ratioAtLeast
 	ratioAtMost
 	oursAtMost
+	oursAtLeast
 )
 
 func (f floor) String() string {
@@ -58,6 +60,8 @@ func (f floor) String() string {
 		return fmt.Sprintf("<= %.2fx", f.limit)
 	case oursAtMost:
 		return fmt.Sprintf("<= %g", f.limit)
+	case oursAtLeast:
+		return fmt.Sprintf(">= %g", f.limit)
 	}
 	return ""
 }
@@ -75,6 +79,8 @@ func (f floor) reached(ours, ratio float64) bool {
 		return ratio <= f.limit
 	case oursAtMost:
 		return ours <= f.limit
+	case oursAtLeast:
+		return ours >= f.limit
 	}
 	return true
 }
@@ -205,6 +211,19 @@ var scenarios = []scenario{
 			{figure: clientCPU, unit: cpuUnit, digits: 2},
 		},
 		run: alone(runPace),
+	},
+	{
+		name:  "auth",
+		about: "get and set random keys, with auth off and as a user",
+		rows:  slices.Concat(authRows("get"), authRows("set")),
+		run:   alone(runAuth),
+	},
+	{
+		name:  "authflood",
+		about: "get random keys as a user while others offer wrong passwords",
+		long:  true,
+		rows:  floodRows(),
+		run:   alone(runAuthFlood),
 	},
 	{
 		name:    "cput",

@@ -141,28 +141,35 @@ type answer struct {
 
 // get asks for path outside of any measurement.
 func (s *server) get(ctx context.Context, path string) (*answer, error) {
-	return s.ask(ctx, http.MethodGet, path, nil)
+	return s.ask(ctx, login{}, http.MethodGet, path, nil)
 }
 
-func (s *server) ask(ctx context.Context, method, path string, form io.Reader) (*answer, error) {
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+s.host()+path, form)
+// ask sends a request as somebody. The zero login sends no credentials.
+func (s *server) ask(ctx context.Context, who login, method, path string, body io.Reader) (*answer, error) {
+	return s.askFrom(ctx, "", who, method, path, body)
+}
+
+// askFrom is ask from a local address; with "" the system chooses one.
+func (s *server) askFrom(ctx context.Context, from string, who login, method, path string, body io.Reader) (*answer, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+s.host()+path, body)
 	if err != nil {
 		return nil, err
 	}
 	r.Close = true
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if who != (login{}) {
+		r.SetBasicAuth(who.user, who.password)
 	}
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	resp, err := (&http.Transport{DialContext: dialer.DialContext}).RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, err
 	}
-	return &answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
+	return &answer{status: resp.StatusCode, header: resp.Header, body: text}, nil
 }
 
 // died says what the log of a process that has ended says last.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Debian's clients against a server: a day's work of etcdctl and python-etcd
-# with one member, then the life of a cluster, then discovery.
+# with one member, then the life of a cluster, then discovery, then what the
+# tutorials have.
 #
 #   run.sh [SERVER]        default: bin/keytree
 #
@@ -46,4 +47,5 @@ fi
 stop node1 TERM
 run "$here/cluster.sh" "$server"
 run "$here/discovery.sh" "$server"
+run "$here/tutorials.sh" "$server"
 exit $status
