@@ -193,9 +193,7 @@ func (r *reading) fillIn() error {
 	if err := r.useLegacyAddresses(); err != nil {
 		return err
 	}
-	if err := r.useLegacyCAs(); err != nil {
-		return err
-	}
+	r.useLegacyCAs()
 	r.clientDefault = len(r.listenClient) == 0
 	if !r.clientDefault && len(r.advertiseClient) == 0 && r.by["listen-client-urls"] == byFile {
 		r.advertiseListening()

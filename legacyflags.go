@@ -72,21 +72,22 @@ func (c *config) useLegacyAddresses() error {
 }
 
 // useLegacyCAs lets the CA files of etcd 2 mean what they meant there.
-func (c *config) useLegacyCAs() error {
+func (c *config) useLegacyCAs() {
 	for _, side := range []struct {
 		prefix string
 		tls    *tlsConfig
 	}{{"", &c.clientTLS}, {"peer-", &c.peerTLS}} {
-		old, today := side.tls.caFile, side.tls.trustedCAFile
+		old, today := side.tls.caFile, &side.tls.trustedCAFile
 		if old == "" {
 			continue
 		}
-		if today != "" && today != old {
-			return verification("Set only one of flags -%strusted-ca-file and -%sca-file", side.prefix, side.prefix)
+		if *today != "" && *today != old {
+			c.warn("%sca-file %s is not used, because %strusted-ca-file is %s", side.prefix, old, side.prefix, *today)
+		} else {
+			*today = old
 		}
-		side.tls.trustedCAFile, side.tls.clientCertAuth = old, true
+		side.tls.clientCertAuth = true
 	}
-	return nil
 }
 
 // noticeUnused says what was given for nothing.

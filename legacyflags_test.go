@@ -37,8 +37,6 @@ func TestAnAddressAndAURLForTheSameAreRefused(t *testing.T) {
 		{"-addr 10.0.0.1:1 -advertise-client-urls http://h:1", "-advertise-client-urls and -addr"},
 		{"-peer-addr 10.0.0.1:1 -listen-peer-urls http://h:1", "-listen-peer-urls and -peer-bind-addr"},
 		{"-peer-addr 10.0.0.1:1 -initial-advertise-peer-urls http://h:1", "-initial-advertise-peer-urls and -peer-addr"},
-		{"-ca-file a -trusted-ca-file b", "-trusted-ca-file and -ca-file"},
-		{"-peer-ca-file a -peer-trusted-ca-file b", "-peer-trusted-ca-file and -peer-ca-file"},
 	}
 	for _, tt := range tests {
 		want := "error verifying flags, Set only one of flags " + tt.want + ". See 'keytree --help'."
@@ -57,6 +55,14 @@ func TestTheCAFilesOfOldAskForCertificates(t *testing.T) {
 		if side.tls.trustedCAFile != side.want || !side.tls.clientCertAuth {
 			t.Errorf("%+v, want %s trusted and asked for", side.tls, side.want)
 		}
+	}
+}
+
+func TestOfTwoCAFilesTheOneOfTodayCounts(t *testing.T) {
+	c := mustReadConfig(t, "-peer-ca-file", "a", "-peer-trusted-ca-file", "b")
+	const want = "peer-ca-file a is not used, because peer-trusted-ca-file is b"
+	if got := c.warnings(); c.peerTLS.trustedCAFile != "b" || len(got) == 0 || got[0] != want {
+		t.Errorf("%+v, %q", c.peerTLS, got)
 	}
 }
 

@@ -223,6 +223,7 @@ func (c *config) replicaConfig(begin founding, transport replica.Transport, logg
 		Elections:      c.elections(),
 		StrictReconfig: c.strictReconfig,
 		HistoryLength:  int(c.watchHistory),
+		CountBytes:     c.quotaBytes > 0,
 		Logger:         logger,
 	}
 }

@@ -47,6 +47,16 @@ func (m *running) makeServers(c *config, journal *journal, logger *slog.Logger, 
 	if err := m.authority.Register(registry); err != nil {
 		return err
 	}
+	if err := journal.register(registry); err != nil {
+		return err
+	}
+	var quota *httpapi.Quota
+	if c.quotaBytes > 0 {
+		quota = httpapi.NewQuota(int64(c.quotaBytes), r.Bytes)
+		if err := quota.Register(registry); err != nil {
+			return err
+		}
+	}
 	api := httpapi.Config{
 		Keyspace:        r,
 		Cluster:         r,
@@ -63,6 +73,7 @@ func (m *running) makeServers(c *config, journal *journal, logger *slog.Logger, 
 		Stopping:        m.stopping,
 		EnablePprof:     c.enablePprof || c.debug,
 		MaxRequestBytes: int64(c.maxRequestBytes),
+		Quota:           quota,
 	}
 	if api.EnablePprof {
 		logger.Info("pprof is enabled under /debug/pprof")

@@ -34,7 +34,7 @@ var refusals = map[store.Code]refusal{
 	store.CodeRefreshValue:     {http.StatusBadRequest, "Value provided on refresh"},
 	store.CodeRefreshTTL:       {http.StatusBadRequest, "A TTL must be provided on refresh"},
 	store.CodeRaft:             {http.StatusInternalServerError, "Raft Internal Error"},
-	store.CodeQuota:            {http.StatusInsufficientStorage, "Quota exceeded"},
+	store.CodeQuota:            {http.StatusForbidden, "Quota exceeded"},
 	store.CodeHistoryCleared:   {http.StatusBadRequest, "The event in requested index is outdated and cleared"},
 }
 

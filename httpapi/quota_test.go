@@ -42,7 +42,7 @@ func (b *bench) mustSet(name, value string) {
 // wantOverQuota fails the test unless a is the refusal of a write by a quota.
 func (a *answer) wantOverQuota(t *testing.T, used, limit, more, index int) {
 	t.Helper()
-	a.want(t, 507, fmt.Sprintf(`{"errorCode":302,"message":"Quota exceeded",`+
+	a.want(t, 403, fmt.Sprintf(`{"errorCode":302,"message":"Quota exceeded",`+
 		`"cause":"the keys take %d of %d bytes, and this takes %d more: delete some, or raise --quota-bytes","index":%d}`, used, limit, more, index))
 	if got := a.headers.Get("X-Etcd-Index"); got != fmt.Sprint(index) || a.headers.Get("Content-Type") != "application/json" {
 		t.Errorf("headers %v", a.headers)
@@ -70,7 +70,7 @@ func TestAWriteBeyondTheQuotaIsRefused(t *testing.T) {
 		page := b.get("/metrics").body
 		for _, line := range []string{
 			fmt.Sprintf("keytree_quota_limit_bytes %d", node+10), fmt.Sprintf("keytree_quota_used_bytes %d", node+10),
-			"keytree_quota_refused_total 3", `etcd_http_failed_total{code="Insufficient Storage",method="PUT"} 2`,
+			"keytree_quota_refused_total 3", `etcd_http_failed_total{code="Forbidden",method="PUT"} 2`,
 		} {
 			if !strings.Contains(page, line+"\n") {
 				t.Errorf("missing: %s", line)
@@ -149,7 +149,7 @@ func TestMakingATokenObeysTheQuota(t *testing.T) {
 		b.newToken("GET", "")
 		b.newToken("GET", "")
 		a := b.get(newTokenPath)
-		a.wantIn(t, 507, `{"errorCode":302,"message":"Quota exceeded","cause":"the keys take `)
+		a.wantIn(t, 403, `{"errorCode":302,"message":"Quota exceeded","cause":"the keys take `)
 	})
 }
 

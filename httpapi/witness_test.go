@@ -82,7 +82,7 @@ func TestOnlySomeErrorsOfTheServerLeaveTheOutcomeOpen(t *testing.T) {
 		want   audit.Outcome
 	}{
 		{500, store.CodeRaft, audit.Unknown}, {500, 0, audit.Unknown}, {502, 0, audit.Unknown},
-		{503, 0, audit.Refused}, {507, store.CodeQuota, audit.Refused},
+		{503, 0, audit.Refused}, {403, store.CodeQuota, audit.Refused},
 	} {
 		got := record(t, httptest.NewRequest("PUT", "/v2/keys/a", nil), func(w http.ResponseWriter, r *http.Request) {
 			noteCode(w, c.code)

@@ -92,11 +92,12 @@ func (s *sequence) object(fields []string) string {
 // names draws a list of roles.
 func (s *sequence) names() string {
 	if s.chance(10) {
-		return pick(s.generator, "null", "[]", `[""]`, `["r1","r1"]`, `[null]`)
+		return pick(s.generator, "null", "[]", `["r1","r1"]`, `["r2","none","r2"]`)
 	}
 	var list []string
 	for range 1 + s.r.IntN(3) {
-		list = append(list, quoted(pick(s.generator, "r1", "r2", "root", "guest", "none", "a<b", s.oneOf(roleNames).plain)))
+		// Not empty, and no path: these break or mislead etcd.
+		list = append(list, quoted(pick(s.generator, "r1", "r2", "root", "guest", "none", "a<b", "_r", "a b", "é", "R1")))
 	}
 	return "[" + strings.Join(list, ",") + "]"
 }

@@ -6,8 +6,13 @@ import (
 	"keytree/scripts/process"
 )
 
-// emptyPattern is a user with a role of which a pattern is empty.
-const emptyPattern = "emptypattern"
+// Users that break etcd or mislead it: one with a role of which a pattern is
+// empty, one with a role without a name, one with a role that is a path.
+const (
+	emptyPattern = "emptypattern"
+	emptyRole    = "emptyrole"
+	pathRole     = "pathrole"
+)
 
 // pathNames are names for a user that there is, were they paths.
 var pathNames = []string{emptyPattern + "/", "./" + emptyPattern, "../users/" + emptyPattern, "/" + emptyPattern, emptyPattern + "/.", "../roles/r"}
@@ -21,6 +26,10 @@ func craftedAuth() scenario {
 	s := scenario{name: "craft_auth", steps: []step{
 		put("/v2/auth/roles/r", `{"role":"r","permissions":{"kv":{"read":["/a",""]}}}`),
 		put("/v2/auth/users/"+emptyPattern, `{"user":"`+emptyPattern+`","password":"p","roles":["r"]}`),
+		put("/v2/auth/users/"+emptyRole, `{"user":"`+emptyRole+`","password":"p","roles":["",".."]}`),
+		put("/v2/auth/users/"+pathRole, `{"user":"`+pathRole+`","password":"p","roles":["../roles/r2"]}`),
+		put("/v2/auth/roles/r2", `{"role":"r2","permissions":{"kv":{"read":["/b"]}}}`),
+		{Method: "GET", Path: "/v2/auth/users/" + pathRole},
 		put("/v2/auth/users/root", `{"user":"root","password":"p"}`),
 		put("/v2/auth/enable", ""),
 		as(emptyPattern, "GET", "/v2/keys/a"),
@@ -29,6 +38,9 @@ func craftedAuth() scenario {
 		as(emptyPattern, "GET", "/v2/keys/b?recursive=true"),
 		as(emptyPattern, "DELETE", "/v2/keys/a"),
 		as(emptyPattern, "GET", "/v2/auth/users"),
+		as(emptyRole, "GET", "/v2/keys/a"),
+		as(pathRole, "GET", "/v2/keys/a"),
+		as(pathRole, "GET", "/v2/keys/b"),
 		as("", "GET", "/v2/keys/a"),
 		as("", "PUT", "/v2/keys/a"),
 		as("", "GET", "/v2/auth/users"),
