@@ -21,16 +21,20 @@ func (r *reading) readFile(path string) error {
 		return verification("%w", err)
 	}
 	r.info("Loading server configuration from %q", path)
-	f := r.newFile(path)
+	return r.newFile(path).read(text)
+}
+
+// read reads the text of the file.
+func (f *file) read(text []byte) error {
 	var document yaml.Node
-	err = yaml.Unmarshal(text, &document)
+	err := yaml.Unmarshal(text, &document)
 	if line := environmentLine.FindString(string(text)); line != "" && (err != nil || !f.knows(&document)) {
 		return verification(`%s looks like an environment file (it has a line %s...), and --config-file wants YAML. `+
 			`Put it into the environment instead: with EnvironmentFile=%s in a systemd unit, docker run --env-file, or set -a; . %s in a shell`,
-			path, strings.TrimSpace(line), path, path)
+			f.path, strings.TrimSpace(line), f.path, f.path)
 	}
 	if err != nil {
-		return verification("%s: %w", path, err)
+		return verification("%s: %w", f.path, err)
 	}
 	if len(document.Content) == 0 || isNothing(document.Content[0]) {
 		return nil

@@ -216,3 +216,19 @@ func TestAFileThatSaysOnlyWhereToListenAdvertisesThat(t *testing.T) {
 		t.Error("beside a file the command line was let off as well")
 	}
 }
+
+// Whatever stands in a file, it is read or refused.
+func FuzzAConfigurationFileIsReadOrRefused(f *testing.F) {
+	for _, text := range []string{
+		"name: x\nclient-transport-security: {cert-file: c}", "a: &a [*a]\nname: *a", "? [x]\n: y\n? name\n: {a: 1}", "<<: {name: x}",
+		"name: !!binary eA==\ndebug: !!str true", "ETCD_NAME=x", "--- x\n--- y", "client-transport-security: &x {cert-file: *x}", "cors: [a, [b]]\ncors:",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(_ *testing.T, text string) {
+		r := newReading(defaults())
+		if r.newFile("f").read([]byte(text)) == nil && r.fillIn() == nil && r.verify() == nil {
+			r.advise()
+		}
+	})
+}

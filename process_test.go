@@ -62,7 +62,10 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), "TEST_IS_SERVER=1")
+	settings := func(entry string) bool {
+		return strings.HasPrefix(entry, etcdPrefix) || strings.HasPrefix(entry, ownPrefix)
+	}
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), settings), "TEST_IS_SERVER=1")
 	cmd.Dir = t.TempDir()
 	return cmd
 }

@@ -34,7 +34,7 @@ func run(ctx context.Context, c *config, logger *slog.Logger, level *slog.LevelV
 	if was != noRole {
 		logger.Info(fmt.Sprintf("the server is already initialized as %s before, starting as etcd %s...", was, was))
 	}
-	secure, err := openSecurity(c, logger)
+	secure, err := openSecurity(c, was == proxyRole || c.mayBeProxy(), logger)
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,14 @@ const fixtures = "fixtures"
 type security struct{ clients, peers *tlsfiles.Files }
 
 // openSecurity reads the certificates that c names, or makes those it asks for.
-func openSecurity(c *config, logger *slog.Logger) (*security, error) {
-	clients, err := c.openSide("client", c.clientTLS, slices.Concat(c.listenClient, c.metricsURLs), logger)
+// The clients' are left alone where nothing listens in TLS, unless a proxy may
+// show them to members.
+func openSecurity(c *config, proxy bool, logger *slog.Logger) (*security, error) {
+	var clients *tlsfiles.Files
+	var err error
+	if listening := slices.Concat(c.listenClient, c.metricsURLs); proxy || slices.ContainsFunc(listening, isSecure) {
+		clients, err = c.openSide("client", c.clientTLS, listening, logger)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"keytree/httpapi/audit"
+	"keytree/httpapi/auth"
 	"keytree/store"
 )
 
@@ -228,7 +229,7 @@ func TestTheLogTellsWhoChangedWhat(t *testing.T) {
 			`"created a role" role=dev read=[/dev/*] write=[] by=root`, `"created a user" user=eve roles=[dev] by=root`,
 			`"changed a user" user=eve granted=[ops] revoked=[] password=changed by=root`,
 			`"changed a role" role=dev granted_read=[] granted_write=[/dev/w] revoked_read=[] revoked_write=[] by=root`,
-			`"removed a user" user=eve by=root`, `"removed a role" role=dev by=root`, `"auth is disabled" by=root`,
+			`"a user name or password was wrong" user=eve from=`, `"removed a user" user=eve by=root`, `"removed a role" role=dev by=root`, `"auth is disabled" by=root`,
 		} {
 			if !strings.Contains(log, "msg="+line) {
 				t.Errorf("the log lacks %s", line)
@@ -326,6 +327,27 @@ func TestRecordsThatAreOddHarmNobody(t *testing.T) {
 		b.do("GET", "/v2/keys", "", as("u", "p")).wantIn(t, 200, `"action":"get"`)
 		b.do("PUT", "/v2/keys", "value=1", as("u", "p"), formType).wantIn(t, 401, `"errorCode":110`)
 		b.do("GET", "/v2/keys/a", "", as("", "")).wantIn(t, 401, `"errorCode":110`)
+	})
+}
+
+// Too many passwords at a time are nobody's fault but the server's.
+func TestWhoCannotBeLookedAtIsNotDenied(t *testing.T) {
+	withHandler(t, func(*Config) {}, func(t *testing.T, b *bench, _ http.Handler) {
+		b.enableAuth()
+		idle := auth.Open(auth.Config{Tree: b.cluster}) // it does not run
+		h := New(Config{Keyspace: b.cluster, Cluster: b.cluster, Progress: b.cluster, Auth: idle})
+		for target, want := range map[string]string{
+			"/v2/keys/a":     `500 {"errorCode":300,"message":"Raft Internal Error","cause":"auth: too many passwords are waiting to be checked","index":0}` + "\n",
+			"/v2/auth/users": `503 {"message":"auth: too many passwords are waiting to be checked"}`,
+		} {
+			r := httptest.NewRequestWithContext(t.Context(), "GET", target, nil)
+			r.SetBasicAuth("root", "rootpw")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if got := fmt.Sprint(w.Code, " ", w.Body); got != want {
+				t.Errorf("%s: got %s, want %s", target, got, want)
+			}
+		}
 	})
 }
 

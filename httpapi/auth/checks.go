@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
@@ -68,6 +69,7 @@ type asker struct{ user, source string }
 // checks finds out whether passwords are right, and remembers.
 type checks struct {
 	hasher   Hasher
+	logger   *slog.Logger
 	line     *line
 	counters *counters
 	macs     sync.Pool     // of *mac, with this process's key
@@ -85,11 +87,12 @@ type mac struct {
 	text []byte
 }
 
-func newChecks(h Hasher, workers int) *checks {
+func newChecks(h Hasher, workers int, logger *slog.Logger) *checks {
 	var key [sha256.Size]byte
 	_, _ = rand.Read(key[:]) // never fails
 	c := &checks{
 		hasher:  h,
+		logger:  logger,
 		line:    newLine(workers),
 		rights:  newRecent[string, right](mostRight),
 		wrongs:  newRecent[digest, struct{}](mostWrong),
@@ -119,7 +122,7 @@ func (c *checks) digest(q *check) digest {
 	m.text = append(m.text, cut(q.password)...)
 	m.Reset()
 	_, _ = m.Write(m.text) // never fails
-	clear(m.text) // it holds a password
+	clear(m.text)          // it holds a password
 	m.text = m.Sum(m.text[:0])
 	return digest(m.text)
 }
@@ -228,6 +231,8 @@ func (c *checks) failedLately(who asker) bool {
 	return found && f.count >= excusable && time.Since(f.since) < penance
 }
 
+// noteFailure holds against who asked that it was wrong. Of a source that
+// many fail from, the log says no more.
 func (c *checks) noteFailure(who asker) {
 	now := time.Now()
 	c.askers.put(who, now)
@@ -236,6 +241,9 @@ func (c *checks) noteFailure(who asker) {
 		f = failures{since: now}
 	}
 	f.count++
+	if f.count <= excusable {
+		c.logger.Warn("a user name or password was wrong", "user", who.user[:min(len(who.user), maxName)], "from", who.source)
+	}
 	c.sources.put(who.source, f) // one that is lost to another at the same time does not matter
 }
 

@@ -130,6 +130,23 @@ func TestAChangeOnOneMemberCountsOnAll(t *testing.T) {
 	})
 }
 
+// A member that has not heard of a change yet asks before it changes.
+func TestAMemberThatIsBehindCatchesUpFirst(t *testing.T) {
+	clustered(t, func(t *testing.T, all []*bench) {
+		for i := range 12 {
+			name := fmt.Sprint("u", i)
+			first, then := all[i%3], all[(i+1+i%2)%3]
+			first.user(name, "p")
+			if u, made, err := then.PutUser(t.Context(), "", User{Name: name, Grant: []string{"r"}}); err != nil || made {
+				t.Errorf("granting: %+v, %v", u, err)
+			}
+			if u, made, err := first.PutUser(t.Context(), "", User{Name: name, Password: "q"}); err != nil || made || !slices.Equal(u.Roles, []string{"r"}) {
+				t.Errorf("a new password: %+v, %t, %v", u, made, err)
+			}
+		}
+	})
+}
+
 // With auth on and no root user nobody could ever turn it off.
 func TestRootIsNotRemovedWhileAuthIsTurnedOn(t *testing.T) {
 	clustered(t, func(t *testing.T, all []*bench) {

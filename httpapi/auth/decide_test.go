@@ -88,17 +88,21 @@ func TestWhoIsNotProvenIsNobody(t *testing.T) {
 		b.enable()
 		b.wantAllowed(guest, "/a")
 		for what, c := range map[string]*Claim{
-			"a wrong password":    claim("u", "q"),
-			"no password":         claim("u", ""),
-			"an unknown user":     claim("nobody", "p"),
-			"an empty name":       claim("", ""),
-			"a path":              claim("../users/u", "p"),
-			"something malformed": {Given: true},
-			"no roles":            claim("u", "p"), // guests may, but this is no guest
+			"a wrong password": claim("u", "q"),
+			"no password":      claim("u", ""),
+			"an unknown user":  claim("nobody", "p"),
+			"an empty name":    claim("", ""),
+			"a path":           claim("../users/u", "p"),
+			"no roles":         claim("u", "p"), // guests may, but this is no guest
 		} {
 			if err := b.ask(c, "/a"); !errors.Is(err, ErrDenied) {
 				t.Errorf("%s: got %v", what, err)
 			}
+		}
+		before := b.hasher.runs.Load()
+		b.wantDenied(&Claim{Given: true, Password: "not readable"}, "/a")
+		if b.hasher.runs.Load() != before {
+			t.Error("bcrypt ran for something malformed")
 		}
 	})
 }

@@ -1,6 +1,9 @@
 package auth
 
-import "testing"
+import (
+	"log/slog"
+	"testing"
+)
 
 func FuzzAPatternCoversWhatTheNaiveModelSays(f *testing.F) {
 	for _, seed := range [][2]string{{"", ""}, {"*", ""}, {"/*", "/"}, {"/a", "/a/"}, {"/a*", "/ab"}, {"**", "*"}, {"\xff*", "\xff\x00"}} {
@@ -17,7 +20,7 @@ func FuzzAPatternCoversWhatTheNaiveModelSays(f *testing.F) {
 }
 
 func FuzzDigestsOfDifferentQuestionsDiffer(f *testing.F) {
-	c := newChecks(&stub{}, 1)
+	c := newChecks(&stub{}, 1, slog.New(slog.DiscardHandler))
 	f.Add("u", "h", "p", "uh", "", "p")
 	f.Fuzz(func(t *testing.T, u1, h1, p1, u2, h2, p2 string) {
 		a, b := check{user: u1, hash: h1, password: p1}, check{user: u2, hash: h2, password: p2}

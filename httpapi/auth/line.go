@@ -16,6 +16,9 @@ const (
 	mostFast   = 1024
 	mostSlow   = 256
 
+	// rest is how much longer than work the pause after it is, in the slow lane.
+	rest = 2
+
 	// patience is how long anybody waits for a turn, the slow lane left out:
 	// who was sent away there would come back before those who stayed.
 	patience = 10 * time.Second
@@ -89,9 +92,9 @@ func (l *line) run(ctx context.Context) {
 	}
 }
 
-// work does one job after the other. After one of the slow lane it rests as
-// long as that took before it does another of them: half of a worker is the
-// most that wrong passwords get.
+// work does one job after the other. After one of the slow lane it rests for
+// rest times as long as that took before it does another of them: a third of a
+// worker is the most that wrong passwords get.
 //
 // The next of the slow lane is chosen before the one who was wrong is told so,
 // and has no time to come back as the newest.
@@ -117,7 +120,7 @@ func (l *line) work(ctx context.Context) {
 		j.do(j)
 		if j.lane == slow {
 			now := time.Now()
-			chosen, rested = l.takeNew(), now.Add(now.Sub(start))
+			chosen, rested = l.takeNew(), now.Add(rest*now.Sub(start))
 		}
 		l.finish(j, nil)
 	}

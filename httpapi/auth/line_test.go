@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,7 +19,7 @@ func checking(t *testing.T, test func(t *testing.T, c *checks, h *stub)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := &stub{slow: true}
-		c := newChecks(h, 1)
+		c := newChecks(h, 1, slog.New(slog.DiscardHandler))
 		ctx, stop := context.WithCancel(context.Background())
 		ended := make(chan struct{})
 		go func() { c.line.run(ctx); close(ended) }()
@@ -63,12 +64,12 @@ func TestAnAnswerIsRemembered(t *testing.T) {
 }
 
 func TestOnlyTheSameUserHashAndPasswordAreTheSame(t *testing.T) {
-	c := newChecks(&stub{}, 1)
+	c := newChecks(&stub{}, 1, slog.New(slog.DiscardHandler))
 	seen := map[digest]check{}
 	for _, q := range []check{
 		{user: "u", hash: "h", password: "p"}, {user: "uh", hash: "", password: "p"}, {user: "", hash: "uh", password: "p"},
 		{user: "u", hash: "", password: "hp"}, {user: "u", hash: "hp", password: ""}, {user: "", hash: "", password: "uhp"},
-		{user: "u", hash: "h", password: "P"},
+		{user: "u", hash: "h", password: "P"}, {user: "u", hash: "H", password: "p"}, {user: "U", hash: "h", password: "p"},
 	} {
 		d := c.digest(&q)
 		if other, found := seen[d]; found {
@@ -76,7 +77,7 @@ func TestOnlyTheSameUserHashAndPasswordAreTheSame(t *testing.T) {
 		}
 		seen[d] = q
 	}
-	if q := (check{user: "u", hash: "h", password: "p"}); c.digest(&q) == newChecks(&stub{}, 1).digest(&q) {
+	if q := (check{user: "u", hash: "h", password: "p"}); c.digest(&q) == newChecks(&stub{}, 1, slog.New(slog.DiscardHandler)).digest(&q) {
 		t.Error("another process has the same digests")
 	}
 }
@@ -92,6 +93,30 @@ func TestAnUnknownUserTakesAsLong(t *testing.T) {
 		mustVerify(t, c, unknown, false, wrongPause)
 		if n := h.runs.Load(); n != 2 {
 			t.Errorf("%d hashes", n)
+		}
+	})
+}
+
+// Not even the first one in the life of a process.
+func TestTheFirstUnknownUserTakesAsLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		took := map[string]time.Duration{}
+		for what, hash := range map[string]string{"wrong": "stub:right", "unknown": ""} {
+			c := newChecks(&stub{slow: true}, 1, slog.New(slog.DiscardHandler))
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() { c.line.run(ctx); close(ended) }()
+			start := time.Now()
+			if right, err := c.verify(t.Context(), check{user: "u", hash: hash, password: "p"}); right || err != nil {
+				t.Errorf("%s: got %t, %v", what, right, err)
+			}
+			took[what] = time.Since(start)
+			stop()
+			<-ended
+		}
+		if took["wrong"] != took["unknown"] {
+			t.Errorf("they take %v", took)
 		}
 	})
 }
@@ -171,7 +196,7 @@ func TestWhoIsRememberedDoesNotNoticeAFlood(t *testing.T) {
 func TestWhoIsRightGetsATurnInAFlood(t *testing.T) {
 	flooded(t, func(t *testing.T, c *checks, h *stub) {
 		for i := range 20 {
-			for from, most := range map[string]time.Duration{fmt.Sprint("good", i): 2 * hashTime, "bad": 8 * hashTime} {
+			for from, most := range map[string]time.Duration{fmt.Sprint("good", i): 2 * hashTime, "bad": 12 * hashTime} {
 				start := time.Now()
 				right, err := c.verify(t.Context(), known(fmt.Sprint("new", from, i), "right", from))
 				if took := time.Since(start); !right || err != nil || took > most {
@@ -191,20 +216,59 @@ func TestTheUserWhosePasswordIsGuessedGetsIn(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		start := time.Now()
 		right, err := c.verify(t.Context(), known("u", "right", "bad"))
-		if took := time.Since(start); !right || err != nil || took > 8*hashTime {
+		if took := time.Since(start); !right || err != nil || took > 12*hashTime {
 			t.Errorf("got %t, %v after %v", right, err, took)
 		}
 	})
 }
 
-func TestAFloodGetsHalfAWorkerAtMost(t *testing.T) {
+func TestAFloodGetsAThirdOfAWorkerAtMost(t *testing.T) {
 	flooded(t, func(t *testing.T, c *checks, h *stub) {
 		before := h.runs.Load()
 		time.Sleep(12 * time.Second)
-		if n, most := h.runs.Load()-before, int64(12*time.Second/hashTime/2)+1; n > most {
+		if n, most := h.runs.Load()-before, int64(12*time.Second/hashTime/3)+1; n > most {
 			t.Errorf("%d hashes in 12s, want at most %d", n, most)
 		}
 	})
+}
+
+// All of a flood's first passwords are in line before the first of them is
+// found to be wrong.
+func TestAFloodThatBeginsIsSlowedDownSoon(t *testing.T) {
+	checking(t, func(t *testing.T, c *checks, h *stub) {
+		stop := flood(t, c, 64, "bad:1", floods["of unknown users"])
+		defer stop()
+		synctest.Wait()
+		start := time.Now()
+		right, err := c.verify(t.Context(), known("new", "right", "good"))
+		if took := time.Since(start); !right || err != nil || took > (excusable+2)*hashTime {
+			t.Errorf("got %t, %v after %v", right, err, took)
+		}
+	})
+}
+
+// Who comes just before one of those comes back who are always wrong is never
+// the newest.
+func TestTheNewestButOneHasTurnsToo(t *testing.T) {
+	l := newLine(1)
+	join := func() *job {
+		j, err := l.join(digest{}, slow, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j
+	}
+	for range 10 {
+		join()
+	}
+	ours := join()
+	for range 4 {
+		join() // somebody comes back
+		if l.takeNew() == ours {
+			return
+		}
+	}
+	t.Error("it has no turn")
 }
 
 func TestNewPasswordsAreHashedInAFlood(t *testing.T) {
@@ -251,13 +315,18 @@ func TestFailuresAreForgivenAfterAWhile(t *testing.T) {
 	checking(t, func(t *testing.T, c *checks, h *stub) {
 		for i := range excusable {
 			mustVerify(t, c, known("u", fmt.Sprint("wrong", i), "a"), false, hashTime)
-			time.Sleep(hashTime) // the rest of the slow lane
+			time.Sleep(rest * hashTime)
 		}
 		for user, want := range map[string]bool{"u": true, "v": true} {
 			if got := c.failedLately(asker{user, source("a:1")}); got != want {
 				t.Errorf("%s at once: %t", user, got)
 			}
 		}
+		mustVerify(t, c, known("u", "right", "a"), true, hashTime)
+		if _, found := c.askers.get(asker{"u", source("a:1")}); found {
+			t.Error("who is right is still held to have been wrong")
+		}
+		mustVerify(t, c, known("u", "wrong again", "a"), false, (rest+1)*hashTime)
 		time.Sleep(penance)
 		if c.failedLately(asker{"u", source("a:1")}) || c.failedLately(asker{"v", source("a:1")}) {
 			t.Error("they are held against them for ever")
@@ -370,10 +439,37 @@ func TestWhoLeavesIsNotWorkedFor(t *testing.T) {
 	})
 }
 
+// Nor is who leaves when the turn is near; who asks the same after that is
+// answered all the same.
+func TestWhoLeavesInTheLastMomentIsNotWorkedFor(t *testing.T) {
+	checking(t, func(t *testing.T, c *checks, h *stub) {
+		for i := range excusable {
+			c.noteFailure(asker{fmt.Sprint(i), "bad:1"})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() { mustVerify(t, c, known("u", "wrong", "bad"), false, hashTime) })
+			synctest.Wait()
+		}
+		all.Go(func() { _, _ = c.verify(ctx, known("u", "left", "bad")) })
+		time.Sleep(2 * hashTime) // the second one is chosen and rests
+		cancel()
+		all.Wait()
+		time.Sleep(time.Second)
+		if n := h.runs.Load(); n != 1 {
+			t.Errorf("%d hashes", n)
+		}
+		if right, err := c.verify(t.Context(), known("u", "right", "bad")); !right || err != nil {
+			t.Errorf("got %t, %v", right, err)
+		}
+	})
+}
+
 func TestTheEndTellsAllWhoWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newChecks(&stub{slow: true}, 1)
+		c := newChecks(&stub{slow: true}, 1, slog.New(slog.DiscardHandler))
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { c.line.run(ctx); close(ended) }()

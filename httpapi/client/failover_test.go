@@ -37,7 +37,7 @@ func TestTheNextEndpointIsAskedWhenOneFailsAndThenFirst(t *testing.T) {
 			good := serve(t, say(200, aKey))
 			var tried []string
 			c := mustNew(t, client.Config{
-				Endpoints: []string{bad, good.URL}, HeaderTimeout: 500 * time.Millisecond,
+				Endpoints: []string{bad, good.URL}, HeaderTimeout: time.Second,
 				Trace: func(a client.Attempt) { tried = append(tried, a.URL) },
 			})
 			for range 2 {
@@ -86,7 +86,7 @@ func TestErrorsReadLikeEtcds(t *testing.T) {
 		"leads nowhere":  "client: too many redirects",
 		"breaks halfway": "unexpected EOF",
 	} {
-		c := mustNew(t, client.Config{Endpoints: []string{bad[name], bad[name]}, HeaderTimeout: 100 * time.Millisecond})
+		c := mustNew(t, client.Config{Endpoints: []string{bad[name], bad[name]}, HeaderTimeout: 500 * time.Millisecond})
 		_, err := c.Get(t.Context(), "/a", client.GetOptions{})
 		whole := "client: etcd cluster is unavailable or misconfigured; error #0: " + want + "\n; error #1: " + want + "\n"
 		var all *client.ClusterError
@@ -116,12 +116,15 @@ func TestWhatIsNoEtcdIsNamed(t *testing.T) {
 	t.Parallel()
 	const text = "client: response is invalid json. The endpoint is probably not valid etcd cluster endpoint"
 	for name, h := range map[string]http.HandlerFunc{
-		"a page":           say(200, "<html>"),
-		"a missing page":   say(404, "404 page not found\n"),
-		"something else":   say(200, `{"ok":true}`),
-		"a list":           say(200, `[]`),
-		"another refusal":  say(403, `{"message":"no"}`),
-		"an odd index":     func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Raft-Term", "one"); w.Write([]byte(aKey)) },
+		"a page":          say(200, "<html>"),
+		"a missing page":  say(404, "404 page not found\n"),
+		"something else":  say(200, `{"ok":true}`),
+		"a list":          say(200, `[]`),
+		"another refusal": say(403, `{"message":"no"}`),
+		"an odd index": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Raft-Term", "one")
+			w.Write([]byte(aKey))
+		},
 		"an unknown state": say(304, ""),
 	} {
 		c := mustNew(t, client.Config{Endpoints: []string{serve(t, h).URL}})
@@ -146,9 +149,15 @@ func TestCreationsAndRemovalsGoToOneEndpoint(t *testing.T) {
 	t.Parallel()
 	first, second := serve(t, cut), serve(t, cut)
 	for name, ask := range map[string]func(*client.Client) error{
-		"create":    func(c *client.Client) error { _, err := c.Create(t.Context(), "/a", "1", 0); return err },
-		"directory": func(c *client.Client) error { _, err := c.Set(t.Context(), "/a", "", client.SetOptions{Dir: true, PrevExist: client.PrevMissing}); return err },
-		"delete":    func(c *client.Client) error { _, err := c.Delete(t.Context(), "/a", client.DeleteOptions{}); return err },
+		"create": func(c *client.Client) error { _, err := c.Create(t.Context(), "/a", "1", 0); return err },
+		"directory": func(c *client.Client) error {
+			_, err := c.Set(t.Context(), "/a", "", client.SetOptions{Dir: true, PrevExist: client.PrevMissing})
+			return err
+		},
+		"delete": func(c *client.Client) error {
+			_, err := c.Delete(t.Context(), "/a", client.DeleteOptions{})
+			return err
+		},
 		"cas delete": func(c *client.Client) error {
 			_, err := c.Delete(t.Context(), "/a", client.DeleteOptions{PrevIndex: 3})
 			return err
@@ -246,10 +255,10 @@ func TestASlowBodyIsNotLate(t *testing.T) {
 	f := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(200)
 		w.(http.Flusher).Flush()
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(1300 * time.Millisecond)
 		_, _ = w.Write([]byte(aKey))
 	})
-	c := mustNew(t, client.Config{Endpoints: []string{f.URL}, HeaderTimeout: 100 * time.Millisecond})
+	c := mustNew(t, client.Config{Endpoints: []string{f.URL}, HeaderTimeout: time.Second})
 	if _, err := c.Get(t.Context(), "/a", client.GetOptions{}); err != nil {
 		t.Error(err)
 	}

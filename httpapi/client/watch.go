@@ -1,9 +1,12 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -262,6 +265,9 @@ func (w *Watcher) poll(ctx context.Context) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.status == http.StatusOK && isHalf(a.body) {
+		return nil, &ClusterError{Errors: []error{io.ErrUnexpectedEOF}}
+	}
 	event, err := a.response()
 	if err != nil {
 		return nil, err
@@ -270,6 +276,13 @@ func (w *Watcher) poll(ctx context.Context) (*Response, error) {
 		return nil, &InvalidAnswerError{Status: a.status}
 	}
 	return event, nil
+}
+
+// isHalf reports whether body is the beginning of JSON. A proxy whose server
+// dies may end an answer as if it were whole.
+func isHalf(body []byte) bool {
+	var v json.RawMessage
+	return json.NewDecoder(bytes.NewReader(body)).Decode(&v) == io.ErrUnexpectedEOF
 }
 
 // request asks for events from w.next on.

@@ -3,6 +3,8 @@ package tlsfiles
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -221,4 +223,69 @@ func TestNothingOlderThanTLS12IsSpoken(t *testing.T) {
 	if got := mustOpen(t, Config{}).Client().MinVersion; got != tls.VersionTLS12 {
 		t.Errorf("a client speaks %x", got)
 	}
+}
+
+// An authority whose certificate was revoked goes on with another one.
+func TestOneChainWithoutARevokedCertificateIsEnough(t *testing.T) {
+	w := newWorld(t)
+	old, renewed := w.ca.Issue(certtest.Leaf{CommonName: "department"}), w.ca.Issue(certtest.Leaf{CommonName: "department"})
+	leaf := w.ca.Issue(certtest.Leaf{})
+	f := mustOpen(t, Config{TrustedCAFile: w.caFile, CRLFile: certtest.Write(t, w.dir, "crl.pem", w.ca.Revoke(old))})
+	by := func(p *certtest.Pair) []*x509.Certificate { return []*x509.Certificate{leaf.Cert, p.Cert} }
+	s := f.now.Load()
+	for name, chains := range map[string][][]*x509.Certificate{
+		"the last":  {by(old), by(renewed)},
+		"the first": {by(renewed), by(old)},
+	} {
+		if err := s.checkRevoked(chains); err != nil {
+			t.Errorf("%s is good: %v", name, err)
+		}
+	}
+	if s.checkRevoked([][]*x509.Certificate{by(old)}) == nil {
+		t.Error("a chain with a revoked authority is admitted")
+	}
+}
+
+// What a stranger shows must not flood the log.
+func TestADescriptionOfACertificateIsBounded(t *testing.T) {
+	w := newWorld(t)
+	leaf := certtest.Leaf{CommonName: strings.Repeat("n", 5000)}
+	for i := range 1000 {
+		leaf.Hosts = append(leaf.Hosts, fmt.Sprintf("%s%d.example", strings.Repeat("h", 500), i))
+	}
+	got := describe(w.ca.Issue(leaf).Cert)
+	if len(got) > 2000 || !strings.Contains(got, "and 990 more") {
+		t.Errorf("%d bytes: %s", len(got), got)
+	}
+}
+
+func TestADialerOffersItsProtocols(t *testing.T) {
+	w := newWorld(t)
+	address := mustServe(t, mustOpen(t, w.config(nil)), "h2", "http/1.1")
+	conn, err := mustOpen(t, Config{TrustedCAFile: w.caFile}).Dialer((&net.Dialer{}).DialContext, "h2")(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got := conn.(*tls.Conn).ConnectionState().NegotiatedProtocol; got != "h2" {
+		t.Errorf("%q is spoken", got)
+	}
+}
+
+// A socket in the file system has no host, even if its name looks so.
+func TestWhoListensAtAFileIsLocalhost(t *testing.T) {
+	w := newWorld(t)
+	t.Chdir(w.dir)
+	inner, err := net.Listen("unix", "a:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := mustOpen(t, w.config(w.ca.Issue(certtest.Leaf{Hosts: []string{"localhost"}}))).Listener(inner)
+	defer l.Close()
+	go func() { _, _ = l.Accept() }()
+	conn, err := mustOpen(t, Config{TrustedCAFile: w.caFile}).Dialer((&net.Dialer{}).DialContext)(t.Context(), "unix", "a:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
 }

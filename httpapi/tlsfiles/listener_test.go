@@ -190,6 +190,62 @@ func TestAListenerMayBeClosedBeforeItAcceptsAndTwice(t *testing.T) {
 	}
 }
 
+// counted counts how often it is asked, and takes a while to notice that it is
+// closed.
+type counted struct {
+	*pipes
+	asked int
+	ended bool
+}
+
+func (c *counted) Accept() (net.Conn, error) {
+	c.asked++
+	conn, err := c.pipes.Accept()
+	if err != nil {
+		time.Sleep(time.Second)
+		c.ended = true
+	}
+	return conn, err
+}
+
+func TestCloseWaitsForWhatAcceptHasBegun(t *testing.T) {
+	w := newWorld(t)
+	c := w.config(nil)
+	synctest.Test(t, func(t *testing.T) {
+		inner := &counted{pipes: newPipes()}
+		l := mustOpen(t, c).Listener(inner)
+		ended := make(chan error)
+		go func() {
+			_, err := l.Accept()
+			ended <- err
+		}()
+		synctest.Wait()
+		if err := l.Close(); err != nil || !inner.ended {
+			t.Errorf("%v, the inner listener has ended: %v", err, inner.ended)
+		}
+		if err := <-ended; err != net.ErrClosed {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAcceptAfterCloseBeginsNothing(t *testing.T) {
+	w := newWorld(t)
+	c := w.config(nil)
+	synctest.Test(t, func(t *testing.T) {
+		inner := &counted{pipes: newPipes()}
+		l := mustOpen(t, c).Listener(inner)
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		_, err := l.Accept()
+		synctest.Wait()
+		if err != net.ErrClosed || inner.asked != 0 {
+			t.Errorf("%v, the inner listener was asked %d times", err, inner.asked)
+		}
+	})
+}
+
 // exhausted cannot accept for a while.
 type exhausted struct {
 	*pipes

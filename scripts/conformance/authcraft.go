@@ -56,3 +56,10 @@ func craftedAuth() scenario {
 func offers(q process.Request, user string) bool {
 	return slices.Contains(q.Header, basic(user, "p")[0])
 }
+
+// takenForPath reports whether a request by or about a user makes etcd take a
+// name for a path.
+func takenForPath(q process.Request) bool {
+	return offers(q, pathRole) || isPath(q, "/v2/auth/users/"+pathRole) ||
+		slices.ContainsFunc(pathNames, func(name string) bool { return offers(q, name) })
+}

@@ -55,12 +55,11 @@ func departures() []departure {
 		{"auth-empty-pattern", "an empty pattern in a role covers nothing; etcd breaks the connection of whoever has it", func(x exchange, d difference) bool {
 			return offers(x.request, emptyPattern) && d.what == "connection" && d.etcd == "closed without an answer" && x.keytree.Answer != nil
 		}},
-		{"auth-empty-name", "an empty user name is nobody's; etcd breaks the connection", func(x exchange, d difference) bool {
-			return offers(x.request, "") && d.what == "connection" && d.etcd == "closed without an answer" && d.keytree == "answered 401"
+		{"auth-empty-name", "an empty user name is nobody's and an empty role name no role's; etcd breaks the connection", func(x exchange, d difference) bool {
+			return (offers(x.request, "") || offers(x.request, emptyRole)) && d.what == "connection" && d.etcd == "closed without an answer" && d.keytree == "answered 401"
 		}},
-		{"auth-name-as-path", "a user name is taken as it is; etcd takes one with dots or a slash for a path, and finds another user there", func(x exchange, _ difference) bool {
-			return slices.ContainsFunc(pathNames, func(name string) bool { return offers(x.request, name) }) &&
-				x.keytree.Answer != nil && x.keytree.Status == 401
+		{"auth-name-as-path", "names of users and roles are taken as they are; etcd takes one with dots or a slash for a path, and finds another there", func(x exchange, _ difference) bool {
+			return takenForPath(x.request) && x.keytree.Answer != nil && (x.keytree.Status == 401 || x.keytree.Status == 404)
 		}},
 		{"debug-vars", "/debug/vars is an implementation's own", func(x exchange, d difference) bool {
 			return isPath(x.request, "/debug/vars") && (d.what == "body" || d.what == "framing")
