@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+
+	"keytree/httpapi"
 )
 
 // advise says what is allowed and yet hardly meant.
@@ -18,6 +20,10 @@ func (c *config) advise() {
 	if c.bcryptCost < 4 || c.bcryptCost > 31 {
 		c.warn("--bcrypt-cost[%d] should be between 4 and 31: using %d", c.bcryptCost, defaultBcryptCost)
 		c.bcryptCost = defaultBcryptCost
+	}
+	if c.maxRequestBytes > httpapi.MaxRequestBytesBound {
+		c.warn("--max-request-bytes[%d] is more than the log can carry: using %d", c.maxRequestBytes, httpapi.MaxRequestBytesBound)
+		c.maxRequestBytes = httpapi.MaxRequestBytesBound
 	}
 	if c.auditReads && c.auditLog == "" {
 		c.warn("--audit-reads has no effect without --audit-log")

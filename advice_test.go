@@ -30,6 +30,8 @@ func TestWhatIsHardlyMeantIsTold(t *testing.T) {
 		{"--bcrypt-cost 3", []string{"--bcrypt-cost[3] should be between 4 and 31: using 10"}},
 		{"--bcrypt-cost 4", nil},
 		{"--bcrypt-cost 32", []string{"--bcrypt-cost[32] should be between 4 and 31: using 10"}},
+		{"--max-request-bytes 33554432", []string{"--max-request-bytes[33554432] is more than the log can carry: using 31457280"}},
+		{"--max-request-bytes 1572864", nil},
 		{"--audit-reads", []string{"--audit-reads has no effect without --audit-log"}},
 		{"--audit-reads --audit-log f", nil},
 		{"--unsafe-no-fsync", []string{"--unsafe-no-fsync has no effect: what was acknowledged is on the disk"}},

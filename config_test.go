@@ -27,6 +27,8 @@ func TestFlagsThatContradictEachOtherAreRefused(t *testing.T) {
 		{"--listen-peer-urls unix://", `error verifying flags, --listen-peer-urls "unix:" names no file. See 'keytree --help'.`},
 		{"--listen-metrics-urls unixs:// --cert-file c --key-file k", `error verifying flags, --listen-metrics-urls "unixs:" names no file. See 'keytree --help'.`},
 		{"--heartbeat-interval 3689348814741910324", "error verifying flags, --election-timeout[1000ms] should be at least as 5 times as --heartbeat-interval[3689348814741910324ms]. See 'keytree --help'."},
+		{"--max-request-bytes 1023", "error verifying flags, --max-request-bytes[1023] should be at least 1024. See 'keytree --help'."},
+		{"--quota-bytes 9223372036854775808", "error verifying flags, --quota-bytes[9223372036854775808] should be at most 9223372036854775807. See 'keytree --help'."},
 		{"--logger x", `error verifying flags, unknown logger option "x". See 'keytree --help'.`},
 		{"--enable-v2=false", "error verifying flags, --enable-v2=false leaves nothing to serve. See 'keytree --help'."},
 		{"--pre-vote true", "error verifying flags, 'true' is not a valid flag. See 'keytree --help'."},

@@ -91,8 +91,10 @@ func (f *forming) proxyConfig(peers []string, registry *prometheus.Registry) pro
 			c, err := peer.Ask(ctx, f.client, url)
 			return c.Members, err
 		},
-		Metrics: registry,
-		Logger:  f.logger,
+		CORS:            len(f.cors) > 0,
+		MaxRequestBytes: int64(f.maxRequestBytes),
+		Metrics:         registry,
+		Logger:          f.logger,
 	}
 	if secured := f.secure.toMembers(); secured != nil {
 		p.TLS = func(d proxy.DialFunc) proxy.DialFunc { return proxy.DialFunc(secured(tlsfiles.DialFunc(d))) }

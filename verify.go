@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 
+	"keytree/httpapi"
 	"keytree/httpapi/tlsfiles"
 )
 
@@ -33,6 +35,10 @@ func (c *config) verify() error {
 		return verification("--election-timeout[%dms] is too long, and should be set less than 50000ms", c.election)
 	case c.watchHistory < 1 || c.watchHistory > 10_000_000:
 		return verification("--watch-history[%d] should be between 1 and 10000000", c.watchHistory)
+	case c.maxRequestBytes != 0 && c.maxRequestBytes < httpapi.MinRequestBytes:
+		return verification("--max-request-bytes[%d] should be at least %d", c.maxRequestBytes, httpapi.MinRequestBytes)
+	case c.quotaBytes > math.MaxInt64:
+		return verification("--quota-bytes[%d] should be at most %d", c.quotaBytes, math.MaxInt64)
 	case !c.enableV2:
 		return verification("--enable-v2=false leaves nothing to serve")
 	case c.given["logger"] && c.logger != "capnslog" && c.logger != "zap":
