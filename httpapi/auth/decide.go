@@ -31,18 +31,13 @@ type Wish struct {
 // error says that it could not be found out. The name is that of the user who
 // asked: as verified, or as claimed when denied, and empty for a guest.
 func (a *Authority) Allow(ctx context.Context, c *Claim, w Wish) (string, error) {
-	v, err := a.current()
-	if err != nil {
+	v, who, err := a.proven(ctx, c)
+	switch {
+	case err != nil:
 		return c.name(), err
-	}
-	if !v.enabled {
+	case !v.enabled:
 		return "", nil
-	}
-	who, err := a.identify(ctx, v, c)
-	if err != nil {
-		return c.name(), err
-	}
-	if who == nil {
+	case who == nil:
 		return "", a.allowGuest(v, w)
 	}
 	for _, r := range who.roles {
@@ -68,31 +63,49 @@ func (a *Authority) allowGuest(v *view, w Wish) error {
 
 // AllowRoot decides whether who claims c holds the root role, as Allow does.
 func (a *Authority) AllowRoot(ctx context.Context, c *Claim) (string, error) {
-	v, err := a.current()
-	if err != nil {
+	v, who, err := a.proven(ctx, c)
+	switch {
+	case err != nil:
 		return c.name(), err
-	}
-	if !v.enabled {
+	case !v.enabled:
 		return "", nil
-	}
-	who, err := a.identify(ctx, v, c)
-	if err != nil {
-		return c.name(), err
-	}
-	if who == nil || !who.root {
+	case who == nil || !who.root:
 		return c.name(), ErrDenied
 	}
 	return who.name, nil
 }
 
-// identify finds out who claims c; nil is a guest. A user who was named must
-// be proven: there is no falling back to guest.
+// proven is who claims c, and the view that is true in. To look at a password
+// can take a while; if users have changed meanwhile it is done again.
+func (a *Authority) proven(ctx context.Context, c *Claim) (*view, *account, error) {
+	for {
+		v, err := a.current()
+		if err != nil {
+			return nil, nil, err
+		}
+		if !v.enabled {
+			return v, nil, nil
+		}
+		who, err := a.identify(ctx, v, c)
+		if err != nil || v.version == a.tree.AuthVersion() {
+			return v, who, err
+		}
+	}
+}
+
+// identify finds out who claims c; nil is a guest, as is who has a certificate
+// that names no user. A user who was named must be proven: there is no falling
+// back to guest.
 func (a *Authority) identify(ctx context.Context, v *view, c *Claim) (*account, error) {
 	if !c.Given {
 		if c.Certificate == "" {
 			return nil, nil
 		}
-		return a.account(v, c.Certificate)
+		who, err := a.account(v, c.Certificate)
+		if err != nil || who == nil || who.hash == "" {
+			return nil, err
+		}
+		return who, nil
 	}
 	if !c.Readable {
 		return nil, ErrDenied

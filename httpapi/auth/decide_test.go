@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 )
 
 // naive decides as the rules are written down, in the slowest way.
@@ -184,6 +185,24 @@ func TestARememberedPasswordEndsWithItsRecord(t *testing.T) {
 		b.wantDenied(claim("u", "p"), "/a")
 		if known, found := b.checks.rights.get("u"); found {
 			t.Errorf("it is still remembered: %+v", known)
+		}
+	})
+}
+
+// A password that is being looked at while its user goes is of no use.
+func TestAChangeCountsForWhoIsWaitingToo(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		b.user("u", "p", RootRole)
+		b.enable()
+		b.hasher.slow = true
+		answer := make(chan error)
+		go func() { answer <- b.ask(claim("u", "p"), "/a") }()
+		time.Sleep(hashTime / 2)
+		if err := b.DeleteUser(t.Context(), "", "u"); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-answer; !errors.Is(err, ErrDenied) {
+			t.Errorf("got %v", err)
 		}
 	})
 }

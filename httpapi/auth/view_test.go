@@ -114,8 +114,13 @@ func TestDamagedRecordsGrantNothingAndAreNamedOnce(t *testing.T) {
 			b.record(usersPath.Child("u"), damage)
 			b.wantDenied(claim("u", "p"), "/a")
 			b.wantDenied(claim("u", ""), "/a")
+			b.wantDenied(&Claim{Certificate: "u"}, "/a")
 		}
-		if got := strings.Count(b.log.String(), "nobody can be that user"); got != 6 {
+		b.record(usersPath.Child(RootUser), "{")
+		if _, err := b.AllowRoot(t.Context(), &Claim{Certificate: RootUser}); !errors.Is(err, ErrDenied) {
+			t.Errorf("a damaged root user: %v", err)
+		}
+		if got := strings.Count(b.log.String(), "nobody can be that user"); got != 7 {
 			t.Errorf("%d complaints: %s", got, b.log)
 		}
 	})
