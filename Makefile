@@ -5,7 +5,7 @@
 GO ?= go
 BIN := bin
 # What the end-to-end checks compare with: Debian's etcd, etcdctl, python-etcd.
-PACKAGES := etcd-server etcd-client python3-etcd
+PACKAGES := etcd-server etcd-client python3-etcd iproute2 openssl
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
