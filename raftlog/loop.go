@@ -76,17 +76,7 @@ func (f *failures) first() error {
 // loop is the raft loop: the only one to touch the core. It ends with ctx, or
 // when the log cannot be read.
 func (l *Log) loop(ctx context.Context) (err error) {
-	defer func() {
-		switch p := recover().(type) {
-		case nil:
-		case diskFailure:
-			err = p.err
-		case raftFailure:
-			err = p
-		default:
-			panic(p)
-		}
-	}()
+	defer func() { err = orDiskFailure(recover(), err) }()
 	ticker := time.NewTicker(l.config.Tick)
 	defer ticker.Stop()
 	r := turn{Log: l, hurry: newHurry(), lazy: newLazy()}
@@ -385,4 +375,19 @@ func (c *core) peers() []Peer {
 		peers = append(peers, peer)
 	})
 	return peers
+}
+
+// orDiskFailure is err, or the failure that raft had to be left with a panic
+// for; it goes on with any other panic.
+func orDiskFailure(recovered any, err error) error {
+	switch p := recovered.(type) {
+	case nil:
+		return err
+	case diskFailure:
+		return p.err
+	case raftFailure:
+		return p
+	default:
+		panic(p)
+	}
 }

@@ -21,15 +21,9 @@
 // # A snapshot
 //
 // A snapshot is the body of a POST to /raft/snapshot with the same headers. It
-// is a row of blocks, the first of which holds raft's message, the others what
-// the machine wrote:
-//
-//	length    4 bytes, big endian
-//	checksum  4 bytes, big endian: CRC-32C of the bytes
-//	bytes     length bytes
-//
-// The last block has length 0, and as its checksum that of the bytes of all
-// blocks together. The answer 204 says that the receiver has it all.
+// is in blocks (package block), the first of which holds raft's message, the
+// others what the machine wrote. The answer 204 says that the receiver has it
+// all.
 //
 // The header X-Keytree-Protocol is raised when any of this changes; a member
 // refuses a protocol that it does not speak.

@@ -11,6 +11,8 @@ import (
 
 	"go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
+
+	"keytree/raftlog/block"
 )
 
 var errStalled = fmt.Errorf("the snapshot did not move on for %v", stall)
@@ -48,8 +50,8 @@ func (p *peer) receiveSnapshot(ctx context.Context, w http.ResponseWriter, r *ht
 	body := &patientBody{ctx: ctx, p: p, control: http.NewResponseController(w), r: r.Body}
 	past := func() { _ = body.control.SetReadDeadline(time.Unix(1, 0)) } // a read under way fails
 	defer onceDone(ctx, past)()
-	blocks := newBlockReader(body)
-	head, err := blocks.message()
+	blocks := block.NewReader(body)
+	head, err := blocks.First(maxSnapshotMessage)
 	if err != nil {
 		return fmt.Errorf("receive a snapshot: %w", err)
 	}
@@ -65,7 +67,7 @@ func (p *peer) receiveSnapshot(ctx context.Context, w http.ResponseWriter, r *ht
 	}
 	body.report = p.report("receiving a snapshot", m)
 	err = p.self.Receiver.StepSnapshot(ctx, m, blocks)
-	if err == nil && !blocks.whole {
+	if err == nil && !blocks.Whole() {
 		err = errors.New("the receiver did not read all of the snapshot")
 	}
 	body.report.end(err)

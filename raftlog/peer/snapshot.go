@@ -15,12 +15,15 @@ import (
 	"golang.org/x/time/rate"
 	"google.golang.org/protobuf/proto"
 
+	"keytree/raftlog/block"
 	"keytree/raftlog/member"
 )
 
 const (
 	// maxIncomingSnapshots bounds the disk that snapshots on their way in take.
 	maxIncomingSnapshots = 2
+	// maxSnapshotMessage bounds raft's message of a snapshot: it names members.
+	maxSnapshotMessage = 1 << 20
 	// stall is how long a snapshot may not move on.
 	stall = 30 * time.Second
 )
@@ -29,15 +32,15 @@ func newLimit(perSecond int64) *rate.Limiter {
 	if perSecond < 0 {
 		return rate.NewLimiter(rate.Inf, 0)
 	}
-	return rate.NewLimiter(rate.Limit(perSecond), maxBlock+blockHeader)
+	return rate.NewLimiter(rate.Limit(perSecond), block.MaxBytes+block.HeaderBytes)
 }
 
 // blockSize is such that even a slow sender writes about one in a second.
 func (c Config) blockSize() int {
 	if c.SnapshotRate < 0 {
-		return maxBlock
+		return block.MaxBytes
 	}
-	return int(min(maxBlock, max(c.SnapshotRate, 1<<10)))
+	return int(min(block.MaxBytes, max(c.SnapshotRate, 1<<10)))
 }
 
 // SendSnapshot sends m, and the bytes that body writes. It does not block, and
@@ -111,18 +114,18 @@ func (p *peer) callAny(ctx context.Context) (call, error) {
 // upload writes the blocks and reads the answer. The peer may answer before it
 // has all: then it will not take it.
 func (p *peer) upload(ctx context.Context, c call, head []byte, body io.WriterTo, report *report) error {
-	out := bufio.NewWriterSize(&slowly{ctx, p, c.conn, report}, maxBlock+64) // a block and its chunk's ends
+	out := bufio.NewWriterSize(&slowly{ctx, p, c.conn, report}, block.MaxBytes+64) // a block and its chunk's ends
 	chunks := httputil.NewChunkedWriter(out)
-	blocks := newBlockWriter(flushed{chunks, out}, p.t.config.blockSize())
+	blocks := block.NewWriter(flushed{chunks, out}, p.t.config.blockSize())
 	_, err := blocks.Write(head)
 	if err == nil {
-		err = blocks.flush()
+		err = blocks.Flush()
 	}
 	if err == nil {
 		_, err = body.WriteTo(blocks)
 	}
 	if err == nil {
-		err = blocks.end()
+		err = blocks.End()
 	}
 	if err == nil {
 		err = errors.Join(chunks.Close(), ended(out))
@@ -172,7 +175,7 @@ type slowly struct {
 
 func (s *slowly) Write(b []byte) (n int, err error) {
 	for len(b) > 0 {
-		k := min(len(b), maxBlock)
+		k := min(len(b), block.MaxBytes)
 		if err := s.p.t.limit.WaitN(s.ctx, k); err != nil {
 			return n, err
 		}

@@ -17,6 +17,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
 
+	"keytree/raftlog/block"
 	"keytree/raftlog/member"
 )
 
@@ -27,6 +28,18 @@ func snapshotMessage(from, to member.ID) *raftpb.Message {
 			Index: new(uint64(42)), Term: new(uint64(3)), ConfState: &raftpb.ConfState{Voters: []uint64{1, 2, 3}},
 		}},
 	}
+}
+
+// blocksOf are bytes as blocks of a size.
+func blocksOf(t *testing.T, size int, pieces ...[]byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := block.NewWriter(&out, size)
+	_, err := w.Write(bytes.Join(pieces, nil))
+	if err = errors.Join(err, w.End()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 // body writes n bytes in pieces, and fails then if it is to.
@@ -78,7 +91,7 @@ func (n *node) awaitNoSnapshot() {
 
 func TestASnapshotArrivesWhole(t *testing.T) {
 	a, b := startPair(t, Config{})
-	for _, n := range []int{0, 1, maxBlock, 5_000_000} {
+	for _, n := range []int{0, 1, block.MaxBytes, 5_000_000} {
 		if err := sendSnapshot(t, a, b, body{n: n}); err != nil {
 			t.Fatal(err)
 		}
@@ -246,9 +259,9 @@ func TestASnapshotThatStandsStillIsCut(t *testing.T) {
 type stuck struct{}
 
 func (stuck) WriteTo(w io.Writer) (int64, error) {
-	n, _ := body{n: 2 * maxBlock}.WriteTo(w)
+	n, _ := body{n: 2 * block.MaxBytes}.WriteTo(w)
 	time.Sleep(2 * stall)
-	more, err := body{n: 4 * maxBlock}.WriteTo(w)
+	more, err := body{n: 4 * block.MaxBytes}.WriteTo(w)
 	return n + more, err
 }
 

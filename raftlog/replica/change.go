@@ -122,7 +122,7 @@ func dropped(list []member.Member, id member.ID) []member.Member {
 func enroll(m member.Member, known bool) store.Command {
 	op := store.Create
 	if known {
-		op = store.Set
+		op = store.Update
 	}
 	return write(op, membersPath.Child(m.ID.String()).Child(raftAttributesName), raftAttributes{slices.Sorted(slices.Values(m.PeerURLs))})
 }

@@ -1,4 +1,4 @@
-package peer
+package block
 
 import (
 	"bytes"
@@ -13,13 +13,13 @@ import (
 func blocksOf(t testing.TB, size int, pieces ...[]byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w := newBlockWriter(&out, size)
+	w := NewWriter(&out, size)
 	for _, p := range pieces {
 		if _, err := w.Write(p); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.end(); err != nil {
+	if err := w.End(); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -37,7 +37,7 @@ func TestBlocksGiveBackWhatWasWritten(t *testing.T) {
 			pieces = append(pieces, p)
 		}
 		sent := blocksOf(t, 1+r.IntN(300), pieces...)
-		got, err := io.ReadAll(newBlockReader(iotest.HalfReader(bytes.NewReader(sent))))
+		got, err := io.ReadAll(NewReader(iotest.HalfReader(bytes.NewReader(sent))))
 		if err != nil || !bytes.Equal(got, bytes.Join(pieces, nil)) {
 			t.Fatalf("got %d bytes, %v", len(got), err)
 		}
@@ -48,7 +48,7 @@ func TestABodyThatWasCutOrChangedIsNeverWhole(t *testing.T) {
 	content := bytes.Repeat([]byte("keytree."), 40)
 	sent := blocksOf(t, 100, content)
 	read := func(b []byte) ([]byte, error) {
-		r := newBlockReader(bytes.NewReader(b))
+		r := NewReader(bytes.NewReader(b))
 		got, err := io.ReadAll(r)
 		if err == nil != r.whole {
 			t.Errorf("whole is %v, the error %v", r.whole, err)
@@ -68,11 +68,11 @@ func TestABodyThatWasCutOrChangedIsNeverWhole(t *testing.T) {
 			t.Errorf("bit %d flipped: %d bytes, %v", i, len(got), err)
 		}
 	}
-	if _, err := read(append(bytes.Clone(sent), 0)); !errors.Is(err, errTrailing) {
+	if _, err := read(append(bytes.Clone(sent), 0)); !errors.Is(err, ErrTrailing) {
 		t.Errorf("a byte too many: %v", err)
 	}
 	half := blocksOf(t, 100, content[:100])
-	if _, err := read(append(half[:108], sent[216:]...)); !errors.Is(err, errDamaged) { // a block in the middle is missing
+	if _, err := read(append(half[:108], sent[216:]...)); !errors.Is(err, ErrDamaged) { // a block in the middle is missing
 		t.Errorf("a block is missing: %v", err)
 	}
 }
@@ -82,7 +82,7 @@ func FuzzBlocks(f *testing.F) {
 	f.Add(blocksOf(f, 10, []byte("what is written in blocks")))
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r := newBlockReader(bytes.NewReader(b))
+		r := NewReader(bytes.NewReader(b))
 		got, err := io.ReadAll(r)
 		if len(got) > len(b) || err == nil != r.whole {
 			t.Errorf("%d bytes of %d, %v", len(got), len(b), err)
@@ -90,7 +90,7 @@ func FuzzBlocks(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := io.ReadAll(newBlockReader(bytes.NewReader(blocksOf(t, 64, got))))
+		again, err := io.ReadAll(NewReader(bytes.NewReader(blocksOf(t, 64, got))))
 		if err != nil || !bytes.Equal(again, got) {
 			t.Errorf("written again: %d bytes, %v", len(again), err)
 		}
