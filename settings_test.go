@@ -69,7 +69,7 @@ func TestSettingsThatAreRefused(t *testing.T) {
 		{"--election-timeout 499 --heartbeat-interval 100", "", "", 1, verifying + "--election-timeout[499ms] should be at least as 5 times as --heartbeat-interval[100ms]" + help},
 		{"--log-level nope", "", "", 2, "invalid value \"nope\" for flag -log-level: invalid value\n"},
 		{"--logger x", "", "", 1, verifying + `unknown logger option "x"` + help},
-		{"--log-outputs /nope/log", "", "", 1, "keytree: opening the log: open /nope/log: no such file or directory\n"},
+		{"--log-outputs @/log", "", "", 1, "keytree: opening the log: open @/log: not a directory\n"},
 		{"--cipher-suites NOPE", "", "", 1, "keytree: unexpected TLS cipher suite \"NOPE\"\n"},
 		{"--cert-file /x.pem", "", "", 1, "keytree: KeyFile and CertFile must both be present[key: , cert: /x.pem]\n"},
 		{"--peers=x", "", "", 2, "invalid value \"x\" for flag -peers: flag \"-peers\" is no longer supported.\n"},
@@ -240,9 +240,10 @@ func TestAMemberIsAsEachSourceOfSettingsSays(t *testing.T) {
 func TestAMemberWithSettingsFromEverywhere(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "flag")
-	path := mustWriteFile(t, "name: file\ndata-dir: /nope\nheartbeat-interval: 70\nwatch-history: 3\nbogus: 1\nlisten-client-urls: "+p.client+
+	nowhere := filepath.Join(mustWriteFile(t, ""), "d") // no directory can be beneath a file
+	path := mustWriteFile(t, "name: file\ndata-dir: "+nowhere+"\nheartbeat-interval: 70\nwatch-history: 3\nbogus: 1\nlisten-client-urls: "+p.client+
 		"\nlisten-peer-urls: "+p.peer+"\ninitial-advertise-peer-urls: "+p.peer)
-	environ := []string{"ETCD_NAME=env", "KEYTREE_DATA_DIR=" + p.dir, "ETCD_DATA_DIR=/nope", "ETCD_HEARTBEAT_INTERVAL=60", "ETCD_BOGUS=1", "KEYTREE_CONFIG_FILE=" + path, "ETCDCTL_PEERS=x"}
+	environ := []string{"ETCD_NAME=env", "KEYTREE_DATA_DIR=" + p.dir, "ETCD_DATA_DIR=" + nowhere, "ETCD_HEARTBEAT_INTERVAL=60", "ETCD_BOGUS=1", "KEYTREE_CONFIG_FILE=" + path, "ETCDCTL_PEERS=x"}
 	s := mustServeWith(t, p.client, environ, "--name", "flag", "--snapshot")
 	if members := s.mustListMembers(); len(members) != 1 || members[0].Name != "flag" || !slices.Equal(members[0].ClientURLs, []string{p.client}) {
 		t.Errorf("%+v", members)
