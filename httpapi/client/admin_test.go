@@ -67,15 +67,20 @@ func TestALostLeaderReadsAsInEtcd(t *testing.T) {
 	}
 }
 
+// checker makes a function that fails the test unless there is no error and
+// got prints as want.
+func checker(t *testing.T) func(got any, err error, want string) {
+	return func(got any, err error, want string) {
+		t.Helper()
+		if text := fmt.Sprintf("%+v", reflect.Indirect(reflect.ValueOf(got))); err != nil || text != want {
+			t.Errorf("got %s, %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestUsersAndRolesAreKept(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
-		ctx := t.Context()
-		check := func(got any, err error, want string) {
-			t.Helper()
-			if text := fmt.Sprintf("%+v", reflect.Indirect(reflect.ValueOf(got))); err != nil || text != want {
-				t.Errorf("got %s, %v, want %s", text, err, want)
-			}
-		}
+		ctx, check := t.Context(), checker(t)
 		wantError(t, w.EnableAuth(ctx), 409, "auth: No root user available, please create one")
 		wantError(t, w.DisableAuth(ctx), 409, "auth: already disabled")
 		for _, created := range []bool{true, false} {
@@ -107,11 +112,28 @@ func TestUsersAndRolesAreKept(t *testing.T) {
 		wantError(t, err, 404, "auth: User nobody does not exist.")
 		on, err := w.AuthEnabled(ctx)
 		check(on, err, "false")
+	})
+}
 
+func TestUsersAndRolesCountOnceEnabled(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		ctx, check := t.Context(), checker(t)
+		all := client.Permissions{Read: []string{"/x/*"}, Write: []string{"/x/*"}}
+		for _, name := range []string{"root", "alice"} {
+			if _, err := w.PutUser(ctx, name, "a:b"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, granted := w.GrantUser(ctx, "alice", "r")
+		added := w.AddRole(ctx, "r")
+		_, allowed := w.GrantRole(ctx, "r", all)
+		if err := errors.Join(granted, added, allowed); err != nil {
+			t.Fatal(err)
+		}
 		if err := w.EnableAuth(ctx); err != nil {
 			t.Fatal(err)
 		}
-		_, err = w.Users(ctx)
+		_, err := w.Users(ctx)
 		wantError(t, err, 401, "Insufficient credentials")
 		_, err = w.Roles(ctx)
 		wantError(t, err, 401, "unexpected status code 401")
@@ -125,12 +147,12 @@ func TestUsersAndRolesAreKept(t *testing.T) {
 		if _, err := alice.Get(ctx, "/x/", client.GetOptions{}); err != nil { // without the slash it is not hers
 			t.Error(err)
 		}
-		root := w.client(t, client.Config{Username: "root", Password: "pw"})
+		root := w.client(t, client.Config{Username: "root", Password: "a:b"})
 		list, err := root.Users(ctx)
 		check(list, err, "[alice root]")
 		list, err = root.Roles(ctx)
 		check(list, err, "[guest r root]")
-		on, err = root.AuthEnabled(ctx)
+		on, err := root.AuthEnabled(ctx)
 		check(on, err, "true")
 		for _, err := range []error{root.RemoveRole(ctx, "r"), root.RemoveUser(ctx, "alice"), root.DisableAuth(ctx)} {
 			if err != nil {
@@ -163,13 +185,15 @@ func TestAServerTellsWhatItIs(t *testing.T) {
 
 func TestHealthIsReadInBothForms(t *testing.T) {
 	t.Parallel()
-	c := mustNew(t, client.Config{Endpoints: []string{"http://h"}, Username: "root"})
+	c := mustNew(t, client.Config{Endpoints: []string{"http://h"}, Username: "root", Trace: func(a client.Attempt) {
+		t.Errorf("%s is told of", a.URL)
+	}})
 	for body, want := range map[string]string{
-		`200{"health":"true"}`:    "true <nil>",
-		`200{"health": true}`:     "true <nil>",
-		`503{"health":"false"}`:   "false <nil>",
-		`503{"health":false}`:     "false <nil>",
-		`200<html>`:               "false invalid character '<' looking for beginning of value",
+		`200{"health":"true"}`:  "true <nil>",
+		`200{"health": true}`:   "true <nil>",
+		`503{"health":"false"}`: "false <nil>",
+		`503{"health":false}`:   "false <nil>",
+		`200<html>`:             "false invalid character '<' looking for beginning of value",
 	} {
 		f := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			if _, _, named := r.BasicAuth(); named {

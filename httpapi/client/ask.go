@@ -176,7 +176,9 @@ func (c *Client) send(ctx context.Context, e *endpoint, r request) (*http.Respon
 }
 
 // sendTo sends r to a URL that e is or leads to. It goes to the transport
-// itself: http.Client would wrap errors, and repeat a POST as a GET.
+// itself: http.Client would wrap errors, and repeat a POST as a GET. The
+// transport sends again by itself what reads only, and the rest if not a byte
+// of it was sent.
 func (c *Client) sendTo(ctx context.Context, e *endpoint, to *url.URL, r request) (*http.Response, error) {
 	if c.config.Trace != nil {
 		c.config.Trace(Attempt{Method: r.method, URL: e.shown(to), Body: r.body})
@@ -189,7 +191,6 @@ func (c *Client) sendTo(ctx context.Context, e *endpoint, to *url.URL, r request
 	if err != nil {
 		return nil, err
 	}
-	req.GetBody = nil // so that the transport sends it once
 	if r.content != "" {
 		req.Header.Set("Content-Type", r.content)
 	}

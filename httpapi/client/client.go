@@ -19,6 +19,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"sync"
 	"time"
@@ -31,6 +32,10 @@ type Config struct {
 	// meant. A path is put before those of the dialect. A user in a URL is for
 	// that endpoint, if there is no Username.
 	Endpoints []string
+
+	// KeysPath is where the keys are on an endpoint. Default: /v2/keys. With /
+	// a key is the whole path, as where a discovery URL leads.
+	KeysPath string
 
 	Username, Password string // sent to all endpoints; no Username: nothing is sent
 
@@ -103,6 +108,10 @@ func New(c Config) (*Client, error) {
 	if c.Proxy == nil {
 		c.Proxy = http.ProxyFromEnvironment
 	}
+	if c.KeysPath == "" {
+		c.KeysPath = "/v2/keys"
+	}
+	c.KeysPath = path.Join("/", c.KeysPath)
 	cl := &Client{config: c, tcp: c.Transport}
 	if c.Transport == nil {
 		cl.tcp, cl.socket = newTransport(c), newSocketTransport(c)

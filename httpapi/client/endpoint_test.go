@@ -171,7 +171,9 @@ func TestSyncMakesAllClientURLsTheEndpoints(t *testing.T) {
 		}
 		answer = say(200, `{"members":[`+strings.TrimPrefix(text, ",")+`]}`)
 	}
+	shuffled := 0
 	reverse := func(n int, swap func(i, j int)) {
+		shuffled++
 		for i := range n / 2 {
 			swap(i, n-1-i)
 		}
@@ -199,7 +201,11 @@ func TestSyncMakesAllClientURLsTheEndpoints(t *testing.T) {
 	members(`"`+dead+`","`+f.URL+`"`, ``, `"http://h:3"`)
 	want(c.Sync(t.Context()), nil, "http://h:3", f.URL, dead)
 	f.requests()
-	want(c.Sync(t.Context()), nil, "http://h:3", f.URL, dead) // the same: not shuffled again
+	before := shuffled
+	want(c.Sync(t.Context()), nil, "http://h:3", f.URL, dead)
+	if shuffled != before {
+		t.Error("the same endpoints are shuffled again")
+	}
 	if asked := f.requests(); len(asked) != 1 {
 		t.Errorf("the endpoint that answered is not the first: %q", asked)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -223,12 +224,22 @@ func TestTheContextsErrorComesAsItIs(t *testing.T) {
 	if asked := second.requests(); len(asked) != 0 {
 		t.Errorf("another was asked %q", asked)
 	}
+	if asked := first.requests(); len(asked) != 2 {
+		t.Errorf("asked %q", asked)
+	}
+	lone := mustNew(t, client.Config{Endpoints: []string{first.URL}})
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := lone.Get(ctx, "/a", client.GetOptions{}); err != context.DeadlineExceeded {
+		t.Errorf("got %v", err)
+	}
+	first.requests()
 	ctx, cancel = context.WithTimeout(t.Context(), 0)
 	defer cancel()
 	if _, err := c.Delete(ctx, "/a", client.DeleteOptions{}); err != context.DeadlineExceeded || !client.Unreachable(err) {
 		t.Errorf("got %v", err)
 	}
-	if asked := first.requests(); len(asked) != 2 {
+	if asked := first.requests(); len(asked) != 0 {
 		t.Errorf("asked %q", asked)
 	}
 }
@@ -320,8 +331,35 @@ func TestCredentialsGoToEndpointsOnly(t *testing.T) {
 	get(client.Config{Endpoints: []string{own}}, "alice:secret")
 	c.Endpoints = []string{own}
 	get(c, "root:a:b")
-	get(client.Config{Endpoints: []string{strings.Replace(f.URL, "http://", "http://alice:secret@", 1)}}, ":")
+	alices := strings.Replace(f.URL, "http://", "http://alice:secret@", 1)
+	get(client.Config{Endpoints: []string{alices}}, ":")
+	get(client.Config{Endpoints: []string{alices, member.URL}}, ":")
 	if list := mustNew(t, client.Config{Endpoints: []string{own}}).Endpoints(); list[0] != member.URL {
 		t.Errorf("the endpoints show a password: %q", list)
 	}
+}
+
+func TestAClientIsSharedByManyGoroutines(t *testing.T) {
+	t.Parallel()
+	first, second := serve(t, say(200, aKey)), serve(t, say(200, aKey))
+	both := []string{first.URL, second.URL}
+	c, err := client.New(client.Config{Endpoints: both})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var asking sync.WaitGroup
+	for i := range 20 {
+		asking.Go(func() {
+			for range 20 {
+				if _, err := c.Get(t.Context(), "/a", client.GetOptions{}); err != nil {
+					t.Error(err)
+				}
+				if err := c.SetEndpoints(both[i%2:]); err != nil || len(c.Endpoints()) == 0 {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	asking.Wait()
 }

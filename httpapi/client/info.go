@@ -25,7 +25,7 @@ func (c *Client) Version(ctx context.Context) (Version, error) {
 // Health asks one endpoint, which need not be one of the client's, whether it
 // can do its work: it is healthy if it knows a leader and a quorum answers.
 // An error means that it could not be asked. There is no limit of time but
-// that of ctx and of connecting, and no user is named.
+// that of ctx and of connecting, no user is named, and Trace is not told.
 func (c *Client) Health(ctx context.Context, endpoint string) (bool, error) {
 	var said struct {
 		Health flag `json:"health"`
@@ -70,7 +70,7 @@ func (c *Client) askOne(ctx context.Context, raw, path string, v any) (status in
 	}
 	e.user = nil
 	stranger := &Client{config: c.config, tcp: c.tcp, socket: c.socket}
-	stranger.config.Username = ""
+	stranger.config.Username, stranger.config.Trace = "", nil
 	resp, err := stranger.send(ctx, e, request{method: http.MethodGet, path: path})
 	if err != nil {
 		return 0, err

@@ -159,7 +159,7 @@ func withForm(r request, value string, hasValue bool, ttl time.Duration) request
 // askKey puts r to the cluster, about key.
 func (c *Client) askKey(ctx context.Context, key string, r request) (*Response, error) {
 	var err error
-	if r.path, err = keyPath(key); err != nil {
+	if r.path, err = c.keyPath(key); err != nil {
 		return nil, err
 	}
 	a, err := c.ask(ctx, r)
@@ -169,19 +169,18 @@ func (c *Client) askKey(ctx context.Context, key string, r request) (*Response, 
 	return a.response()
 }
 
-const keysPath = "/v2/keys"
-
 // keyPath is the path of key, cleaned. A slash at its end is kept: whether a
 // role has a right can depend on it.
-func keyPath(key string) (string, error) {
+func (c *Client) keyPath(key string) (string, error) {
 	if !strings.HasPrefix(key, "/") {
 		key = "/" + key
 	}
-	p := path.Join(keysPath, key)
-	if p != keysPath && !strings.HasPrefix(p, keysPath+"/") {
+	root := c.config.KeysPath
+	p := path.Join(root, key)
+	if p != root && !strings.HasPrefix(p, strings.TrimSuffix(root, "/")+"/") {
 		return "", ErrInvalidJSON
 	}
-	if strings.HasSuffix(key, "/") {
+	if strings.HasSuffix(key, "/") && p != "/" {
 		p += "/"
 	}
 	return p, nil

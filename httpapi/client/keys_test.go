@@ -70,6 +70,24 @@ func TestRequestsAreThoseOfEtcdsClient(t *testing.T) {
 	}
 }
 
+func TestKeysCanBeElsewhere(t *testing.T) {
+	t.Parallel()
+	f := serve(t, say(200, aKey))
+	for root, want := range map[string]string{"/": "/tok/_config", "there/": "/there/tok/_config"} {
+		c := mustNew(t, client.Config{Endpoints: []string{f.URL}, KeysPath: root})
+		if _, err := c.Delete(t.Context(), "/tok/_config", client.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+		if asked := f.requests(); !slices.Equal(asked, []string{"DELETE " + want}) {
+			t.Errorf("%s: asked %q", root, asked)
+		}
+		if _, err := c.Get(t.Context(), "..", client.GetOptions{}); errors.Is(err, client.ErrInvalidJSON) != (root != "/") {
+			t.Errorf("%s: got %v", root, err)
+		}
+		f.requests()
+	}
+}
+
 // A key is never a way to anything else.
 func TestKeysStayInTheKeySpace(t *testing.T) {
 	t.Parallel()

@@ -143,6 +143,11 @@ func TestTroubleUnderAWatch(t *testing.T) {
 			answers: []string{cleared, "200 c 51 " + event(51)},
 			got:     "(client: events from 4 to 50 may be lost: 401: The event in requested index is outdated and cleared (x) [50]) 51", asked: "a4 a51", howMany: 2,
 		},
+		"what is read anew says where to go on": {
+			o:       client.WatchOptions{AfterIndex: 3, Resync: true},
+			answers: []string{cleared, "!", "!", `200 c 55 {"action":"get","node":{"key":"/a","value":"1","modifiedIndex":2,"createdIndex":2}}`, "200 c 56 " + event(56)},
+			got:     "(client: events from 4 to 55 may be lost: 401: The event in requested index is outdated and cleared (x) [50]) 56", asked: "a4 atrue btrue atrue a56", howMany: 2,
+		},
 		"another cluster behind one endpoint is passed over": {
 			o:       client.WatchOptions{AfterIndex: 3},
 			answers: []string{"200 c 7 " + event(5), "200 d 3 " + event(4), "200 c 7 " + event(6)},
@@ -223,4 +228,16 @@ func TestADeadClusterIsNotFlooded(t *testing.T) {
 	if n := len(s.asked); n < 12 || n > 35 {
 		t.Errorf("asked %d times in a minute", n)
 	}
+}
+
+// A proxy may hold the head of an answer back until there is a body.
+func TestAWaitIsNeverLate(t *testing.T) {
+	t.Parallel()
+	f := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(1300 * time.Millisecond)
+		say(http.StatusOK, event(9))(w, r)
+	})
+	c := mustNew(t, client.Config{Endpoints: []string{f.URL}, HeaderTimeout: time.Second})
+	w := c.Watch("/a", client.WatchOptions{FailFast: true})
+	mustNext(t, w, "set /a=9")
 }

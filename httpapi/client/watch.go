@@ -50,6 +50,7 @@ type Watcher struct {
 	o      WatchOptions
 
 	next    uint64    // index of the first event that was not delivered; 0: not known yet
+	begun   bool      // an endpoint has taken the watch
 	cluster string    // whose events they are; empty: not known yet
 	lost    *GapError // to be told of
 	foreign *GapError // what an endpoint of another cluster leads to, if no other one answers
@@ -60,7 +61,7 @@ type Watcher struct {
 // Watch makes a watcher of key. Nothing is sent until Next.
 func (c *Client) Watch(key string, o WatchOptions) *Watcher {
 	w := &Watcher{client: c, key: key, o: o}
-	w.path, w.broken = keyPath(key)
+	w.path, w.broken = c.keyPath(key)
 	if o.AfterIndex > 0 {
 		w.next = o.AfterIndex + 1
 	}
@@ -130,6 +131,10 @@ func (w *Watcher) Next(ctx context.Context) (*Response, error) {
 		}
 	}
 }
+
+// Begun reports whether an endpoint has taken the watch. No event since then
+// is passed over in silence.
+func (w *Watcher) Begun() bool { return w.begun }
 
 // Close gives back the connection of a stream. To end a call of Next, end its
 // context.
@@ -319,5 +324,6 @@ func (w *Watcher) hear(r *http.Response) error {
 	if known && w.next == 0 {
 		w.next = index + 1
 	}
+	w.begun = w.begun || known
 	return nil
 }
