@@ -82,7 +82,15 @@ func listenAtFile(name string) (net.Listener, error) {
 			}
 		}
 	}
-	l, err := net.Listen("unix", name)
+	closed := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		// The file gets the mode of its socket, whatever the umask allows
+		// beyond that, so that it is never open to others.
+		if e := c.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), 0o660) }); e != nil {
+			return e
+		}
+		return err
+	}}
+	l, err := closed.Listen(context.Background(), "unix", name)
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,7 @@ type witness struct {
 	parameters *audit.Parameters
 	status     int // 0: no answer yet
 	code       store.Code
+	foreign    bool // a page of another origin sent it, and may not
 	whole      bool // the handler has answered to the end
 	recorded   bool
 }
@@ -160,16 +161,9 @@ func (s *witness) outcome() audit.Outcome {
 }
 
 // denied reports whether the request was refused for who sent it, or from
-// where. The dialect also has a 403 for what the tree refuses, with a code,
-// and one for the statistics of a leader that is none.
+// where. In the dialect a 403 is for what nobody may do.
 func (s *witness) denied() bool {
-	switch s.status {
-	case http.StatusUnauthorized, http.StatusMisdirectedRequest:
-		return true
-	case http.StatusForbidden:
-		return s.code == 0 && !strings.HasPrefix(s.request.URL.Path, "/v2/stats/")
-	}
-	return false
+	return s.foreign || s.status == http.StatusUnauthorized || s.status == http.StatusMisdirectedRequest
 }
 
 // by says how the client told who it is. An Authorization header goes before
@@ -265,6 +259,14 @@ func noteName(w http.ResponseWriter, name string) {
 func noteCode(w http.ResponseWriter, code store.Code) {
 	if s := witnessOf(w); s != nil {
 		s.code = code
+	}
+}
+
+// noteForeign remembers, for the audit, that a request is refused because a
+// page of another origin sent it.
+func noteForeign(w http.ResponseWriter) {
+	if s := witnessOf(w); s != nil {
+		s.foreign = true
 	}
 }
 

@@ -141,6 +141,20 @@ func TestDeniedRequestsAreRecordedAlsoReads(t *testing.T) {
 	})
 }
 
+// What nobody may do is refused for what it asks, not for who asks.
+func TestWhatNobodyMayDoIsRefusedNotDenied(t *testing.T) {
+	audited(t, false, func(t *testing.T, b *bench, s *scribe) {
+		b.enableAuth()
+		s.take()
+		b.do("PUT", "/v2/auth/roles/root", `{"role":"root"}`, jsonType, asRoot)
+		s.want(t, `"user":"root","by":"basic","method":"PUT","path":"/v2/auth/roles/root","kind":"role","name":"root","outcome":"refused","status":403`)
+		b.do("DELETE", "/v2/auth/users/root", "", asRoot)
+		s.want(t, `"user":"root","by":"basic","method":"DELETE","path":"/v2/auth/users/root","kind":"user","name":"root","outcome":"refused","status":403`)
+		b.do("DELETE", "/v2/auth/users/root", "", asRoot, "Sec-Fetch-Site: cross-site")
+		s.want(t, `"user":"","by":"none","method":"DELETE","path":"/v2/auth/users/root","kind":"user","name":"root","outcome":"denied","status":403`)
+	})
+}
+
 func TestReadsAreRecordedWhenAsked(t *testing.T) {
 	audited(t, true, func(t *testing.T, b *bench, s *scribe) {
 		b.get("/v2/keys/a?quorum=true")

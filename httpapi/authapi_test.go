@@ -354,3 +354,55 @@ func TestWhoCannotBeLookedAtIsNotDenied(t *testing.T) {
 		}
 	})
 }
+
+// A read that has to see all that was answered before is allowed by what it
+// sees, not by what the member knew when the read came.
+func TestAQuorumReadIsAllowedByWhatItCatchesUpWith(t *testing.T) {
+	clustered(t, 3, func(t *testing.T, b *bench) {
+		leader, lagging := b.at("leader"), b.at("follower")
+		leader.enableAuth()
+		leader.put("/v2/keys/a", "value=open")
+		b.settle()
+		b.roles["follower"].Isolate()
+		leader.closeToGuests()
+		leader.do("PUT", "/v2/keys/a", "value=secret", formType, asRoot)
+		if a := lagging.get("/v2/keys/a"); a.status != 200 || strings.Contains(a.body, "secret") {
+			t.Fatalf("it is not behind: %v", a)
+		}
+		answer := make(chan *answer)
+		go func() { answer <- lagging.get("/v2/keys/a?quorum=true") }()
+		time.Sleep(time.Second)
+		b.members.Heal()
+		if a := <-answer; a.status != 401 || a.body != keyDenied {
+			t.Errorf("got %v", a)
+		}
+	})
+}
+
+// Bodies are read before anything is asked. Who may do nothing must not fill
+// the memory with them.
+func TestALongBodyIsNotReadForWhoMayNotSendIt(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		b.enableAuth()
+		b.closeToGuests()
+		for _, length := range []string{fmt.Sprintf("Content-Length: %d", freeBody+1), "Transfer-Encoding: chunked"} {
+			for _, line := range []string{"PUT /v2/keys/a", "POST /v2/keys/a", "GET /v2/keys/a?wait=true"} {
+				c := b.dial()
+				start := time.Now()
+				c.sendRaw(fmt.Sprintf("%s HTTP/1.1\r\nHost: x\r\n%s\r\n%s\r\n\r\n", line, formType, length))
+				c.receive("PUT").wantDenied(t, "/v2/keys/a")
+				if took := time.Since(start); took != 0 {
+					t.Errorf("%s, %s: answered after %v", line, length, took)
+				}
+				c.Close()
+			}
+		}
+		body := "value=" + strings.Repeat("x", freeBody)
+		if a := b.do("PUT", "/v2/keys/a", body, formType, asRoot); a.status != 201 {
+			t.Errorf("root: %v", a)
+		}
+		if a := b.do("PUT", "/v2/keys/a?ttl=x", "value=1", formType); a.status != 400 {
+			t.Errorf("a short body that is wrong: %v", a)
+		}
+	})
+}

@@ -263,7 +263,7 @@ func TestAKilledLeaderIsReplacedAtOnce(t *testing.T) {
 		b.roles["leader"].Kill()
 		start := time.Now()
 		b.at("follower").put("/v2/keys/a", "value=1").wantIn(t, 201, `"value":"1"`)
-		if took := time.Since(start); took > 400*time.Millisecond {
+		if took := time.Since(start); took > 900*time.Millisecond { // two may stand at once; an election takes longer
 			t.Errorf("a write took %v", took)
 		}
 	})

@@ -157,6 +157,7 @@ func (g *gate) refuseOrigin(w http.ResponseWriter, r *http.Request) {
 	g.logger.Debug("refused to let a page of another origin write",
 		"origin", r.Header.Get("Origin"), "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr)
 	g.refuse(w, r)
+	noteForeign(w)
 	w.Header()["Content-Type"] = contentJSON
 	answer := problem{http.StatusForbidden, "pages of other origins may not write here: --cors names those that may"}
 	w.WriteHeader(answer.status)

@@ -32,6 +32,21 @@ func (a *API) permit(w http.ResponseWriter, r *http.Request, q *keyRequest) erro
 	return err
 }
 
+// permitBody refuses a body that may be long to those who could not do anything
+// with it: else everybody could fill the memory with bodies, which are read
+// before all else is looked at.
+func (a *API) permitBody(w http.ResponseWriter, r *http.Request, raw string) error {
+	if 0 <= r.ContentLength && r.ContentLength <= freeBody {
+		return nil
+	}
+	q := keyRequest{raw: raw} // with less right than this nothing is allowed
+	err := a.permit(w, r, &q)
+	if err != nil {
+		abandonBody(w, r)
+	}
+	return err
+}
+
 // denied is all that is said to who may not do something.
 const denied = "Insufficient credentials"
 

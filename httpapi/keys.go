@@ -36,7 +36,10 @@ func (a *API) serveKeys(w http.ResponseWriter, r *http.Request, raw string) {
 		return
 	}
 	var q keyRequest
-	err := q.parse(w, r, raw, a.MaxRequestBytes)
+	err := a.permitBody(w, r, raw)
+	if err == nil {
+		err = q.parse(w, r, raw, a.MaxRequestBytes)
+	}
 	if err == nil {
 		noteKey(w, &q)
 		err = a.permit(w, r, &q)
@@ -72,6 +75,10 @@ func (a *API) serveKeys(w http.ResponseWriter, r *http.Request, raw string) {
 func (a *API) read(w http.ResponseWriter, r *http.Request, q *keyRequest) error {
 	if q.quorum {
 		if err := a.barrier(r.Context()); err != nil {
+			return err
+		}
+		// With the keys this member has caught up with who may read them.
+		if err := a.permit(w, r, q); err != nil {
 			return err
 		}
 	}

@@ -24,6 +24,9 @@ const (
 	// every listing repeats it.
 	maxMember = 64 << 10
 
+	// A body may be this long before anybody is asked for permission.
+	freeBody = 64 << 10
+
 	// A body must arrive within this time.
 	bodyTime = 60 * time.Second
 

@@ -31,7 +31,8 @@ type Result struct {
 // applied, and the store must not be used further.
 //
 // Effects come in this order: all of b is committed, the node cache follows,
-// the index is published, watchers are woken, Apply returns.
+// the version of the Auth space changes, the index is published, watchers are
+// woken, Apply returns.
 func (s *Store) Apply(b Batch) ([]Result, error) {
 	t := s.begin()
 	defer t.release()
@@ -42,14 +43,12 @@ func (s *Store) Apply(b Batch) ([]Result, error) {
 			return nil, fmt.Errorf("apply up to position %d: %w", b.Position, t.failed)
 		}
 		results[i] = Result{Event: e, Index: t.index, Err: err}
+		if b.Commands[i].Path.space == Auth {
+			t.auth++
+		}
 	}
 	if err := t.commit(b.Position, b.Note); err != nil {
 		return nil, fmt.Errorf("commit at position %d: %w", b.Position, err)
-	}
-	for i := range b.Commands {
-		if b.Commands[i].Path.space == Auth {
-			s.auth.Add(1)
-		}
 	}
 	return results, nil
 }
@@ -340,6 +339,7 @@ func (t *txn) commit(position uint64, note []byte) error {
 	if s.opts.CountBytes {
 		s.bytes.Add(t.bytes)
 	}
+	s.auth.Add(t.auth)
 	s.index.Store(uint64(t.index))
 	s.hub.publish(t.events)
 	s.moved(position, note)

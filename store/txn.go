@@ -18,6 +18,7 @@ type txn struct {
 	nodes   map[Path]*record // changed nodes; nil: there is none
 	cleared []Path           // directories beneath which nothing committed is left
 	bytes   int64            // by how much the Keys space has grown
+	auth    uint64           // commands on the Auth space
 	due     map[dueHint]bool // changes to the due list; false: taken off
 	events  []*Event
 	scratch []byte
@@ -37,6 +38,7 @@ func (s *Store) begin() *txn {
 	t.index = s.Index()
 	t.failed = nil
 	t.bytes = 0
+	t.auth = 0
 	if t.nodes == nil {
 		t.nodes = map[Path]*record{}
 		t.due = map[dueHint]bool{}

@@ -12,6 +12,7 @@ import (
 	"hash"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -43,7 +44,8 @@ var errTurnedAway = errors.New("auth: turned away")
 // offered. Nobody can make one without this process's key.
 type digest [sha256.Size]byte
 
-// check is the question whether password is right.
+// check is the question whether password is right. Its texts may be pieces of
+// a header: what is kept for longer is cloned, lest the password stays too.
 type check struct {
 	user     string
 	hash     string // empty: there is no such user
@@ -119,7 +121,7 @@ func (c *checks) digest(q *check) digest {
 	m.text = append(m.text, q.user...)
 	m.text = binary.AppendUvarint(m.text, uint64(len(q.hash)))
 	m.text = append(m.text, q.hash...)
-	m.text = append(m.text, cut(q.password)...)
+	m.text = appendSignificant(m.text, q.password)
 	m.Reset()
 	_, _ = m.Write(m.text) // never fails
 	clear(m.text)          // it holds a password
@@ -161,7 +163,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // compare has a worker find out.
 func (c *checks) compare(ctx context.Context, q check, d digest) (bool, error) {
-	who := asker{q.user, source(q.from)}
+	who := asker{strings.Clone(q.user), source(q.from)}
 	doubted := func() bool { return c.failedLately(who) }
 	in := fast
 	if doubted() {
@@ -195,7 +197,7 @@ func (c *checks) match(q *check, d digest) bool {
 	if q.hash == "" {
 		c.hasher.Matches(decoy, q.password)
 	} else if c.hasher.Matches(q.hash, q.password) {
-		c.rights.put(q.user, right{q.hash, d})
+		c.rights.put(strings.Clone(q.user), right{q.hash, d})
 		return true
 	}
 	c.wrongs.put(d, struct{}{})
@@ -242,7 +244,7 @@ func (c *checks) noteFailure(who asker) {
 	}
 	f.count++
 	if f.count <= excusable {
-		c.logger.Warn("a user name or password was wrong", "user", who.user[:min(len(who.user), maxName)], "from", who.source)
+		c.logger.Warn("a user name or password was wrong", "user", who.user, "from", who.source)
 	}
 	c.sources.put(who.source, f) // one that is lost to another at the same time does not matter
 }

@@ -107,7 +107,7 @@ func (a *Authority) identify(ctx context.Context, v *view, c *Claim) (*account, 
 		}
 		return who, nil
 	}
-	if !c.Readable {
+	if !c.Readable || len(c.User) > maxName { // nobody has so long a name
 		return nil, ErrDenied
 	}
 	who, err := a.account(v, c.User)

@@ -22,6 +22,16 @@ const significant = 72
 // cut is the part of password that counts.
 func cut(password string) string { return password[:min(len(password), significant)] }
 
+// appendSignificant appends what bcrypt sees of password: it goes round in it,
+// with a zero byte at the end, until it has enough.
+func appendSignificant(b []byte, password string) []byte {
+	for end := len(b) + significant; ; b = append(b, 0) {
+		if b = append(b, password[:min(len(password), end-len(b))]...); len(b) == end {
+			return b
+		}
+	}
+}
+
 // Bcrypt is the Hasher of etcd's records.
 type Bcrypt struct {
 	Cost int // of new hashes, from 4 to 31; default 10

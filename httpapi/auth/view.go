@@ -114,6 +114,7 @@ func (a *Authority) account(v *view, name string) (*account, error) {
 	if err != nil {
 		return nil, unlessRefused(err)
 	}
+	name = strings.Clone(name) // it may be a piece of a header, with a password in it
 	who := &account{name: name, hash: u.Password}
 	if !a.hasher.Valid(u.Password) {
 		a.complain(index, "the record of a user has no password that can be compared: nobody can be that user", "user", name)
