@@ -2,16 +2,12 @@ package discovery
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"path"
-	"strconv"
-	"strings"
-	"time"
+
+	"keytree/httpapi/client"
 )
 
 // What is read of one answer at most: a roll of a thousand members is a fifth
@@ -21,54 +17,6 @@ const (
 	maxHeader = 64 << 10
 )
 
-// question is one request to the keys server.
-type question struct {
-	method string // default: GET
-	key    string // below the token; empty: the token itself
-	params string
-	form   url.Values
-	limit  time.Duration // default: none
-}
-
-// answer is what the server says of a key, or of an event.
-type answer struct {
-	Action string `json:"action"`
-	Node   *node  `json:"node"`
-	index  uint64 // of the server; 0 if it did not tell
-}
-
-type node struct {
-	Key           string `json:"key"`
-	Value         string `json:"value"`
-	Dir           bool   `json:"dir"`
-	Nodes         []node `json:"nodes"`
-	ModifiedIndex uint64 `json:"modifiedIndex"`
-	CreatedIndex  uint64 `json:"createdIndex"`
-}
-
-// refusal is an answer of the server that says no.
-type refusal struct {
-	Code    int    `json:"errorCode"`
-	Message string `json:"message"`
-	Cause   string `json:"cause"`
-	Index   uint64 `json:"index"`
-}
-
-const (
-	codeKeyNotFound    = 100
-	codeKeyExists      = 105
-	codeHistoryCleared = 401
-)
-
-func (r *refusal) Error() string {
-	return fmt.Sprintf("%d: %s (%s) [%d]", r.Code, r.Message, r.Cause, r.Index)
-}
-
-func refusedWith(err error, code int) bool {
-	var r *refusal
-	return errors.As(err, &r) && r.Code == code
-}
-
 // failure means that there was no answer, or none to rely on: another try may
 // get one.
 type failure struct{ err error }
@@ -76,100 +24,79 @@ type failure struct{ err error }
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// ask sends q and returns what is answered. Its errors are a *failure, a
-// *refusal, and ErrBadEndpoint for what no keys server says.
-func (t *token) ask(ctx context.Context, q question) (answer, error) {
-	if q.limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, q.limit, fmt.Errorf("no answer within %v", q.limit))
-		defer cancel()
+// get reads what is at key below the token; empty: the token itself. Its
+// errors, and those of enter and await, are a *failure, a *client.Error for a
+// refusal, and ErrBadEndpoint for what no keys server says.
+func (t *token) get(ctx context.Context, key string) (*client.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	at := path.Join(t.path, key)
+	r, err := t.server.Get(ctx, at, client.GetOptions{})
+	return r, judge("GET "+at, r, err)
+}
+
+// enter writes the member's own key, which must not be there yet.
+func (t *token) enter(ctx context.Context) (*client.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	at := path.Join(t.path, t.config.Self.String())
+	r, err := t.server.Create(ctx, at, t.config.Registration, 0)
+	if err == nil && r.Action == "get" { // what stands between followed a redirect, and made it a GET
+		return nil, bad("PUT "+at, "what is there, and nothing was written")
 	}
-	r, err := t.request(ctx, q)
-	if err != nil {
-		return answer{}, err
+	return r, judge("PUT "+at, r, err)
+}
+
+// await waits, as long as ctx lets it, for the first event from the index
+// since on of key below the token.
+func (t *token) await(ctx context.Context, key string, since uint64, recursive bool) (*client.Response, error) {
+	at := path.Join(t.path, key)
+	r, err := t.server.Wait(ctx, at, since, recursive)
+	if errors.Is(err, client.ErrEmptyBody) {
+		return nil, &failure{errors.New("the server ended the wait")}
 	}
-	resp, err := t.client.Do(r)
-	if err != nil {
-		return answer{}, t.failed(ctx, err)
+	return r, judge("GET "+at, r, err)
+}
+
+// judge says what the answer r to a question, or the error instead of one,
+// means.
+func judge(question string, r *client.Response, err error) error {
+	var all *client.ClusterError
+	if errors.As(err, &all) {
+		err = all.Errors[0] // there is but one endpoint
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	var trouble *client.MemberError
+	var refusal *client.Error
+	var long *client.TooLongError
+	var invalid *client.InvalidAnswerError
 	switch {
-	case err != nil:
-		return answer{}, t.failed(ctx, err)
-	case len(body) > maxAnswer:
-		return answer{}, bad(r, "an answer of more than 1 MiB")
-	case resp.StatusCode >= http.StatusInternalServerError:
-		return answer{}, &failure{serverError(resp.Status, body)}
-	case resp.StatusCode >= http.StatusBadRequest:
-		var no refusal
-		if json.Unmarshal(body, &no) != nil || no.Code == 0 {
-			return answer{}, bad(r, resp.Status)
-		}
-		return answer{}, &no
-	case resp.Request.Method != r.Method:
-		return answer{}, bad(r, "a redirect that makes it a "+resp.Request.Method)
-	case len(body) == 0 && q.limit == 0:
-		return answer{}, &failure{errors.New("the server ended the wait")}
+	case err == nil && r.Node != nil:
+		return nil
+	case err == nil, errors.Is(err, client.ErrEmptyBody):
+		return bad(question, "nothing about a key")
+	case err == context.DeadlineExceeded: // bare: the question's own, not that of connecting
+		return &failure{fmt.Errorf("no answer within %v", answerTime)}
+	case errors.As(err, &trouble):
+		return &failure{serverError(trouble)}
+	case errors.As(err, &refusal):
+		return refusal
+	case errors.As(err, &long):
+		return bad(question, "an answer of more than 1 MiB")
+	case errors.As(err, &invalid):
+		return bad(question, status(invalid.Status)+" and nothing about a key")
 	}
-	return decode(r, resp, body)
+	return &failure{err}
 }
 
-func (t *token) request(ctx context.Context, q question) (*http.Request, error) {
-	u := t.server
-	u.Path = path.Join(t.path, q.key)
-	u.RawQuery = q.params
-	r, err := http.NewRequestWithContext(ctx, q.method, u.String(), strings.NewReader(q.form.Encode()))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalidURL, withoutURL(err))
+func serverError(e *client.MemberError) error {
+	if e.Refusal != nil {
+		return fmt.Errorf("the server answers %s: %w", status(e.Status), e.Refusal)
 	}
-	if q.form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	return r, nil
+	return errors.New("the server answers " + status(e.Status))
 }
 
-// decode reads an answer that says yes.
-func decode(r *http.Request, resp *http.Response, body []byte) (answer, error) {
-	var a answer
-	if json.Unmarshal(body, &a) != nil || a.Node == nil {
-		return answer{}, bad(r, "an answer that is not about a key")
-	}
-	if text := resp.Header.Get("X-Etcd-Index"); text != "" {
-		index, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			return answer{}, bad(r, "an X-Etcd-Index that is not a number")
-		}
-		a.index = index
-	}
-	return a, nil
-}
+func status(code int) string { return fmt.Sprintf("%d %s", code, http.StatusText(code)) }
 
-// failed is the failure behind an error of the HTTP client. The client names
-// the whole URL, which says little and may hold a password.
-func (t *token) failed(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return &failure{context.Cause(ctx)}
-	}
-	return &failure{withoutURL(err)}
-}
-
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
-}
-
-func serverError(status string, body []byte) error {
-	var no refusal
-	if json.Unmarshal(body, &no) == nil && no.Code != 0 {
-		return fmt.Errorf("the server answers %s: %w", status, &no)
-	}
-	return errors.New("the server answers " + status)
-}
-
-func bad(r *http.Request, what string) error {
-	return fmt.Errorf("%w: %s %s gets %s", ErrBadEndpoint, r.Method, r.URL.Path, what)
+func bad(question, what string) error {
+	return fmt.Errorf("%w: %s gets %s", ErrBadEndpoint, question, what)
 }

@@ -122,6 +122,7 @@ func TestProblemsAreNamed(t *testing.T) {
 		{"other JSON", []step{{"size", 200, `{"version":1}`, 0}}, ErrBadEndpoint, "discovery: bad discovery endpoint", generic},
 		{"JSON of another shape", []step{{"size", 200, `[]`, 0}}, ErrBadEndpoint, "discovery: bad discovery endpoint", generic},
 		{"another service's refusal", []step{{"size", 404, `{"message":"Not found"}`, 0}}, ErrBadEndpoint, "404 Not Found", generic},
+		{"a listing with a hole", []step{size("2"), list(9, "null")}, ErrBadEndpoint, "200 OK and nothing about a key", generic},
 		{"too much", []step{{"size", 200, `{"node":{"value":"` + strings.Repeat("3", maxAnswer) + `"}}`, 0}}, ErrBadEndpoint, "more than 1 MiB", generic},
 		{"a token that may not be read", []step{refuses("size", 401, 110, "The request requires user authentication")},
 			nil, "110: The request requires user authentication (/reg/tok) [9]", generic},
@@ -184,6 +185,22 @@ func TestPasswordsAreNotShown(t *testing.T) {
 	})
 }
 
+func TestTheUserInTheURLIsSent(t *testing.T) {
+	told(t, func(t *testing.T) {
+		l := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if user, password, sent := r.BasicAuth(); !sent || user != "root" || password != "p@ss:word" {
+				t.Errorf("got %q, %q, %v", user, password, sent)
+			}
+			refuses("size", 404, 100, "Key not found").answer(w, r)
+		}))
+		c := newConfig(l, new(bytes.Buffer))
+		c.URL = "http://root:p%40ss:word@host:2379/tok"
+		if got, err := join(t, c); !errors.Is(err, ErrSizeNotFound) {
+			t.Errorf("got %q, %v", got, err)
+		}
+	})
+}
+
 func TestAProxyIsAskedInstead(t *testing.T) {
 	for proxy, want := range map[string]string{"proxy:8080": "proxy:8080", "http://proxy": "proxy:80"} {
 		t.Run(want, func(t *testing.T) {
@@ -221,6 +238,34 @@ func TestARedirectedRegistrationIsNotTakenForOne(t *testing.T) {
 			}
 		}))
 		if got, err := join(t, newConfig(l, new(bytes.Buffer))); !errors.Is(err, ErrBadEndpoint) {
+			t.Errorf("got %q, %v", got, err)
+		}
+	})
+}
+
+// A host that lives elsewhere gets the registration itself, not a question
+// about it.
+func TestARedirectedRegistrationStaysOne(t *testing.T) {
+	told(t, func(t *testing.T) {
+		registered := false
+		l := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch asked := shortForm(r); {
+			case asked == "size":
+				size("1").answer(w, r)
+			case asked == "list" && !registered:
+				list(9).answer(w, r)
+			case asked == "list":
+				list(10, me(10)).answer(w, r)
+			case asked == "register m0=http://m0:2380":
+				http.Redirect(w, r, "/elsewhere", http.StatusMovedPermanently)
+			case r.Method == http.MethodPut && r.URL.Path == "/elsewhere" && r.PostFormValue("value") == "m0=http://m0:2380":
+				registered = true
+				registers(10).answer(w, r)
+			default:
+				seesSelf(10).answer(w, r)
+			}
+		}))
+		if got, err := join(t, newConfig(l, new(bytes.Buffer))); err != nil || got != "m0=http://m0:2380" || !registered {
 			t.Errorf("got %q, %v", got, err)
 		}
 	})

@@ -82,6 +82,34 @@ func TestAHostInTroubleIsAskedAgain(t *testing.T) {
 	}
 }
 
+func TestTheLogSaysWhatTheTroubleIs(t *testing.T) {
+	for want, trouble := range map[string]step{
+		"EOF":                 {"size", cut, "", 0},
+		"no answer within 5s": {"size", hang, "", 0},
+		"the server answers 503 Service Unavailable":                                        {"size", 503, "<html>", 0},
+		"the server answers 500 Internal Server Error: 300: Raft Internal Error (late) [0]": {"size", 500, `{"errorCode":300,"message":"Raft Internal Error","cause":"late","index":0}`, 0},
+		"the server ended the wait":                                                         {"wait 11", 200, "", 10},
+		"unexpected EOF":                                                                    {"wait 11", 200, "{", 10},
+	} {
+		t.Run(want, func(t *testing.T) {
+			told(t, func(t *testing.T) {
+				steps := []step{trouble}
+				if trouble.request != "size" {
+					steps = append(begin("2"), trouble)
+				}
+				steps = append(steps, refuses("size", 404, 100, "Key not found"))
+				var log bytes.Buffer
+				if got, err := join(t, newConfig(script(t, steps...), &log)); !errors.Is(err, ErrSizeNotFound) {
+					t.Errorf("got %q, %v", got, err)
+				}
+				if !strings.Contains(log.String(), `msg="discovery: error #0: `+want+`"`) {
+					t.Errorf("log:\n%swant: %s", &log, want)
+				}
+			})
+		})
+	}
+}
+
 // A registration whose answer was lost is the member's own.
 func TestALostAnswerToARegistrationIsNoFormerLife(t *testing.T) {
 	told(t, func(t *testing.T) {
@@ -119,6 +147,7 @@ func TestAWaitThatCannotGoOnStartsOver(t *testing.T) {
 	for name, s := range map[string]step{
 		"history cleared":      refuses("wait 11", 400, 401, "The event in requested index is outdated and cleared"),
 		"ended":                {"wait 11", 200, "", 10},
+		"ended halfway":        {"wait 11", 200, `{"action":"create","no`, 10},
 		"a member gone":        event(11, "delete", m(3, 12)),
 		"an entry changed":     event(11, "set", me(12)),
 		"a directory":          event(11, "set", `{"key":"/reg/tok/d","dir":true,"modifiedIndex":12,"createdIndex":12}`),

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"keytree/httpapi/client"
 	"keytree/raftlog/member"
 )
 
@@ -32,8 +33,8 @@ const configDir = "_config"
 
 // newRoll is the roll in a listing of the token. Who registered too late is
 // not in it.
-func newRoll(size int, listing answer) roll {
-	r := roll{key: listing.Node.Key, size: size, next: listing.index}
+func newRoll(size int, listing *client.Response) roll {
+	r := roll{key: listing.Node.Key, size: size, next: listing.Index}
 	for _, n := range listing.Node.Nodes {
 		r.next = max(r.next, n.ModifiedIndex) // for servers that do not tell theirs
 		if id := path.Base(n.Key); id != configDir && !n.Dir {
@@ -65,7 +66,7 @@ func (r *roll) find(id string) bool {
 // follow takes the event of a watch into the roll and reports whether that is
 // all there is to it: false means that the roll must be read anew. An event
 // below an entry changes nothing.
-func (r *roll) follow(e answer) bool {
+func (r *roll) follow(e *client.Response) bool {
 	if e.Node.ModifiedIndex < r.next {
 		return false
 	}

@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
+	"keytree/httpapi/client"
 	"keytree/raftlog/member"
 )
 
@@ -37,9 +37,8 @@ const (
 // sees it. It belongs to one goroutine.
 type token struct {
 	config Config
-	server url.URL // scheme, host and perhaps a user
-	path   string  // of the token there; clean
-	client *http.Client
+	server *client.Client
+	path   string // of the token there; clean
 	log    *slog.Logger
 	shown  map[string]bool // members the log has told of
 }
@@ -67,17 +66,36 @@ func open(c Config) (*token, error) {
 		c.Logger.Info("discovery: using proxy " + quote(proxy.Redacted()))
 		transport.Proxy = http.ProxyURL(proxy)
 	}
+	host := url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host}
+	server, err := client.New(client.Config{
+		Endpoints: []string{host.String()},
+		KeysPath:  "/", // the token's path is all there is
+		Transport: transport,
+		MaxBody:   maxAnswer,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidURL, withoutURL(err))
+	}
 	return &token{
 		config: c,
-		server: url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host},
+		server: server,
 		path:   path.Join("/", u.Path),
-		client: &http.Client{Transport: transport},
 		log:    c.Logger,
 		shown:  map[string]bool{},
 	}, nil
 }
 
-func (t *token) close() { t.client.CloseIdleConnections() }
+func (t *token) close() { t.server.Close() }
+
+// withoutURL is the error behind one of net/url, which names the whole URL:
+// that says little and may hold a password.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
 
 // parseProxy reads the address of a proxy. HOST:PORT alone will do.
 func parseProxy(raw string) (*url.URL, error) {
@@ -105,47 +123,39 @@ func (t *token) check(ctx context.Context) (r roll, err error) {
 
 // read asks how many members there are to be and who they are so far.
 func (t *token) read(ctx context.Context) (roll, error) {
-	const plain = "quorum=false&recursive=false&sorted=false"
-	a, err := t.ask(ctx, question{key: configDir + "/size", params: plain, limit: answerTime})
-	if refusedWith(err, codeKeyNotFound) {
+	told, err := t.get(ctx, configDir+"/size")
+	if client.HasCode(err, client.CodeKeyNotFound) {
 		return roll{}, fmt.Errorf("%w: %w", ErrSizeNotFound, err)
 	}
 	if err != nil {
 		return roll{}, err
 	}
-	size, err := parseSize(a.Node.Value)
+	size, err := parseSize(told.Node.Value)
 	if err != nil {
 		return roll{}, err
 	}
-	a, err = t.ask(ctx, question{params: plain, limit: answerTime})
+	listing, err := t.get(ctx, "")
 	if err != nil {
 		return roll{}, err
 	}
-	return newRoll(size, a), nil
+	return newRoll(size, listing), nil
 }
 
 // register enters the member under the token. Known says that an entry of its
 // ID was there before.
 func (t *token) register(ctx context.Context, known bool) error {
-	q := question{
-		method: http.MethodPut,
-		key:    t.config.Self.String(),
-		params: "prevExist=false",
-		form:   url.Values{"value": {t.config.Registration}},
-		limit:  answerTime,
-	}
 	var created uint64
 	unsure := false // an earlier try may have come through after all
 	err := t.persist(ctx, entering, func() error {
-		a, err := t.ask(ctx, q)
+		entered, err := t.enter(ctx)
 		if err == nil {
-			created = a.Node.CreatedIndex
+			created = entered.Node.CreatedIndex
 		}
 		var f *failure
 		unsure = unsure || errors.As(err, &f)
 		return err
 	})
-	if refusedWith(err, codeKeyExists) {
+	if client.HasCode(err, client.CodeKeyExists) {
 		if unsure && !known {
 			return nil
 		}
@@ -161,8 +171,9 @@ func (t *token) register(ctx context.Context, known bool) error {
 // what was registered at the index created. It is there to make the next
 // listing the right one at once; whatever else happens, wait copes with.
 func (t *token) seeSelf(ctx context.Context, created uint64) error {
-	params := "recursive=false&wait=true&waitIndex=" + strconv.FormatUint(created, 10)
-	_, _ = t.ask(ctx, question{key: t.config.Self.String(), params: params, limit: answerTime})
+	limited, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	_, _ = t.await(limited, t.config.Self.String(), created, false)
 	if ctx.Err() != nil {
 		return ended(ctx)
 	}
@@ -202,15 +213,14 @@ func (t *token) wait(ctx context.Context, r roll) (roll, error) {
 func (t *token) follow(ctx context.Context, r *roll) error {
 	for !r.complete() {
 		t.log.Info(fmt.Sprintf("discovery: found %d peer(s), waiting for %d more", len(r.entries), r.size-len(r.entries)))
-		params := "recursive=true&wait=true&waitIndex=" + strconv.FormatUint(r.next, 10)
-		a, err := t.ask(ctx, question{params: params})
-		if refusedWith(err, codeHistoryCleared) {
+		event, err := t.await(ctx, "", r.next, true)
+		if client.HasCode(err, client.CodeEventIndexCleared) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if !r.follow(a) {
+		if !r.follow(event) {
 			return nil
 		}
 		t.show(r.entries)
@@ -240,7 +250,7 @@ func (t *token) show(entries []entry) {
 // persist tries until the server could be asked. What it then answered, or
 // that ctx is done, is the error.
 func (t *token) persist(ctx context.Context, step string, try func() error) error {
-	host := (&url.URL{Scheme: t.server.Scheme, Host: t.server.Host}).String()
+	host := t.server.Endpoints()[0] // without a user
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		begun := time.Now()
 		err := try()

@@ -121,6 +121,8 @@ func TestWhatIsNoEtcdIsNamed(t *testing.T) {
 		"a missing page":  say(404, "404 page not found\n"),
 		"something else":  say(200, `{"ok":true}`),
 		"a list":          say(200, `[]`),
+		"a hole":          say(200, `{"action":"get","node":{"dir":true,"nodes":[null]}}`),
+		"a hole beneath":  say(200, `{"action":"get","node":{"dir":true,"nodes":[{"key":"/d","dir":true,"nodes":[{"key":"/d/a"},null]}]}}`),
 		"another refusal": say(403, `{"message":"no"}`),
 		"an odd index": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Raft-Term", "one")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -207,10 +208,15 @@ func (a *answer) refusal() error {
 
 func parseResponse(status int, h http.Header, body []byte) (*Response, error) {
 	r := &Response{}
-	if json.Unmarshal(body, r) != nil || r.Action == "" || !readMarks(r, h) {
+	if json.Unmarshal(body, r) != nil || r.Action == "" || hasHoles(r.Node) || !readMarks(r, h) {
 		return nil, &InvalidAnswerError{Status: status}
 	}
 	return r, nil
+}
+
+// hasHoles reports whether there is a null among the nodes beneath n.
+func hasHoles(n *Node) bool {
+	return n != nil && slices.ContainsFunc(n.Nodes, func(child *Node) bool { return child == nil || hasHoles(child) })
 }
 
 // readMarks takes what the header says into r, and reports whether it makes

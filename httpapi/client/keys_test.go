@@ -46,6 +46,8 @@ func TestRequestsAreThoseOfEtcdsClient(t *testing.T) {
 		{get("", client.GetOptions{}), `-X GET /keys/?quorum=false&recursive=false&sorted=false`},
 		{get("//d//", client.GetOptions{}), `-X GET /keys/d/?quorum=false&recursive=false&sorted=false`},
 		{get("/d/..", client.GetOptions{}), `-X GET /keys?quorum=false&recursive=false&sorted=false`},
+		{func() (*client.Response, error) { return c.Wait(t.Context(), "/g/", 7, true) }, `-X GET /keys/g/?recursive=true&wait=true&waitIndex=7`},
+		{func() (*client.Response, error) { return c.Wait(t.Context(), "g", 1, false) }, `-X GET /keys/g?recursive=false&wait=true&waitIndex=1`},
 		{set("a/./b", "1", client.SetOptions{}), `-X PUT /keys/a/b -d "value=1"`},
 		{set("/p%2Fq;a:b@c", "1", client.SetOptions{}), `-X PUT /keys/p%252Fq;a:b@c -d "value=1"`},
 		{func() (*client.Response, error) { return c.Create(t.Context(), "/n", "1", 0) }, `-X PUT /keys/n?prevExist=false -d "value=1"`},
@@ -99,6 +101,9 @@ func TestKeysStayInTheKeySpace(t *testing.T) {
 		}
 		if _, err := c.Watch(key, client.WatchOptions{}).Next(t.Context()); !errors.Is(err, client.ErrInvalidJSON) {
 			t.Errorf("watching %q: got %v", key, err)
+		}
+		if _, err := c.Wait(t.Context(), key, 1, true); !errors.Is(err, client.ErrInvalidJSON) {
+			t.Errorf("waiting for %q: got %v", key, err)
 		}
 	}
 	for _, name := range []string{"", ".", "..", "../roles/x", "a/b"} {

@@ -240,4 +240,34 @@ func TestAWaitIsNeverLate(t *testing.T) {
 	c := mustNew(t, client.Config{Endpoints: []string{f.URL}, HeaderTimeout: time.Second})
 	w := c.Watch("/a", client.WatchOptions{FailFast: true})
 	mustNext(t, w, "set /a=9")
+	if r, err := c.Wait(t.Context(), "/a", 9, false); err != nil || r.Node.Value != "9" {
+		t.Errorf("a single one: %v, %v", r, err)
+	}
+}
+
+// A single wait leaves it to who asked what to make of trouble.
+func TestASingleWaitIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]string{
+		"200 c 7 " + event(9):      "9",
+		"200 c 7 " + event(5):      "5", // whatever the endpoint takes for an answer
+		"200 c 7 ":                 client.ErrEmptyBody.Error(),
+		"200 c 7 {\"action\"":      "client: etcd cluster is unavailable or misconfigured; error #0: unexpected EOF\n",
+		`200 c 7 {"action":"set"}`: client.ErrInvalidJSON.Error(),
+		`400 c 50 {"errorCode":401,"message":"cleared","cause":"x","index":50}`: "401: cleared (x) [50]",
+		"!": "client: etcd cluster is unavailable or misconfigured; error #0: broken\n; error #1: broken\n",
+	} {
+		s := &scripted{answers: []string{answer}}
+		c := mustNew(t, client.Config{Endpoints: []string{"http://a:1", "http://b:2"}, Transport: s})
+		r, err := c.Wait(t.Context(), "/a", 8, false)
+		var got string
+		if err != nil {
+			got = err.Error()
+		} else {
+			got = r.Node.Value
+		}
+		if got != want || len(s.asked) != max(1, strings.Count(want, "broken")) {
+			t.Errorf("%s: got %q, want %q; asked %q", answer, got, want, s.asked)
+		}
+	}
 }

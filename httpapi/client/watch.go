@@ -68,6 +68,20 @@ func (c *Client) Watch(key string, o WatchOptions) *Watcher {
 	return w
 }
 
+// Wait asks for the first event of key with the index or a greater one, and
+// if recursive for those beneath it, too. It asks only once, each endpoint at
+// most, and goes by what the answer says: ErrEmptyBody if somebody ended the
+// wait, an Error with CodeEventIndexCleared if the history does not reach back
+// so far. It is for those who have their own way of going on; a Watcher does
+// that for everybody else.
+func (c *Client) Wait(ctx context.Context, key string, index uint64, recursive bool) (*Response, error) {
+	p, err := c.keyPath(key)
+	if err != nil {
+		return nil, err
+	}
+	return c.poll(ctx, request{method: http.MethodGet, path: p, query: waitFor(index, recursive), wait: true})
+}
+
 // GapError says that events may have been lost: the server's history does not
 // reach back to them. The next call of Next goes on with those after Last.
 type GapError struct {
@@ -266,7 +280,12 @@ func (w *Watcher) take(event *Response) bool {
 
 // poll waits for one event with a request of its own.
 func (w *Watcher) poll(ctx context.Context) (*Response, error) {
-	a, err := w.client.ask(ctx, w.request())
+	return w.client.poll(ctx, w.request())
+}
+
+// poll puts r, which waits for an event, to the cluster.
+func (c *Client) poll(ctx context.Context, r request) (*Response, error) {
+	a, err := c.ask(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -292,11 +311,7 @@ func isHalf(body []byte) bool {
 
 // request asks for events from w.next on.
 func (w *Watcher) request() request {
-	q := url.Values{
-		"recursive": {strconv.FormatBool(w.o.Recursive)},
-		"wait":      {"true"},
-		"waitIndex": {strconv.FormatUint(w.next, 10)},
-	}
+	q := waitFor(w.next, w.o.Recursive)
 	return request{method: http.MethodGet, path: w.path, query: q, wait: true, heard: func(r *http.Response) error {
 		if err := w.hear(r); err != nil {
 			return err
@@ -304,6 +319,15 @@ func (w *Watcher) request() request {
 		q.Set("waitIndex", strconv.FormatUint(w.next, 10)) // should the next endpoint be asked
 		return nil
 	}}
+}
+
+// waitFor is the query of a request that waits.
+func waitFor(index uint64, recursive bool) url.Values {
+	return url.Values{
+		"recursive": {strconv.FormatBool(recursive)},
+		"wait":      {"true"},
+		"waitIndex": {strconv.FormatUint(index, 10)},
+	}
 }
 
 // hear looks at the head of an answer, which comes long before any event. It
