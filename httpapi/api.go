@@ -66,6 +66,8 @@ type Config struct {
 	Auth     *auth.Authority // nil: everybody may do everything, and there is no /v2/auth
 	Quota    *Quota          // nil: the keys may grow as the disk allows
 
+	Snapshots Snapshots // nil: there is no /keytree/v1/snapshot
+
 	Stats      *stats.Member       // default: a set nobody sees
 	Metrics    prometheus.Gatherer // what /metrics shows; default: nothing
 	RaftStatus func() []byte       // a JSON object for /debug/vars; default: an empty one
@@ -113,7 +115,8 @@ func (c Config) withDefaults() Config {
 // which sets the deadlines that it relies on.
 type API struct {
 	Config
-	router chi.Router
+	router    chi.Router
+	snapshots chan struct{} // holds one for each that is under way
 
 	// The X- headers of the latest answers, see headers.go.
 	marks atomic.Pointer[marks]
@@ -122,7 +125,7 @@ type API struct {
 
 // New makes the handler of the client listeners.
 func New(c Config) http.Handler {
-	a := &API{Config: c.withDefaults()}
+	a := &API{Config: c.withDefaults(), snapshots: make(chan struct{}, maxSnapshots)}
 	a.router = a.routes()
 	return a
 }
@@ -145,6 +148,9 @@ func (a *API) routes() chi.Router {
 	r.Handle("/debug/vars", a.on("GET", verbs{"GET": a.vars}))
 	r.Handle("/config/local/log", a.on("PUT", verbs{"PUT": a.setLogLevel}))
 	r.HandleFunc(tokenPath, a.newToken)
+	if a.Snapshots != nil {
+		r.HandleFunc(snapshotPath, a.snapshot)
+	}
 	if a.EnablePprof {
 		r.Handle("/debug/pprof", http.RedirectHandler("/debug/pprof/", http.StatusMovedPermanently))
 		r.HandleFunc("/debug/pprof/*", pprof.Index)

@@ -47,6 +47,13 @@ func (l *lone) Barrier(ctx context.Context) error {
 	return l.Replica.Barrier(ctx)
 }
 
+func (l *lone) Snapshot(ctx context.Context) (*store.Capture, error) {
+	if err := l.trouble(ctx); err != nil {
+		return nil, err
+	}
+	return l.Replica.Snapshot(ctx)
+}
+
 func (l *lone) ChangeMember(ctx context.Context, c member.Change) (member.Member, error) {
 	if err := l.trouble(ctx); err != nil {
 		return member.Member{}, err

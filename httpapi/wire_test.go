@@ -90,6 +90,7 @@ func serve(t testing.TB, m interface {
 	Keyspace
 	Cluster
 	Progress
+	Snapshots
 	auth.Tree
 }, counters *stats.Member, change ...func(*Config)) apitest.Servers {
 	t.Helper()
@@ -98,7 +99,7 @@ func serve(t testing.TB, m interface {
 		t.Fatal(err)
 	}
 	config := Config{
-		Keyspace: m, Cluster: m, Progress: m, Stats: counters, Metrics: metrics,
+		Keyspace: m, Cluster: m, Progress: m, Snapshots: m, Stats: counters, Metrics: metrics,
 		Logger: slog.New(slog.DiscardHandler), Version: "0.1.0", RequestTimeout: -1,
 	}
 	for _, c := range change {

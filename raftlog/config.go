@@ -106,6 +106,8 @@ type Config struct {
 	Logger   *slog.Logger
 	Now      func() time.Time // time.Now; must carry a monotonic reading
 	Observer Observer
+
+	brief bool // the log is closed at once, and what is written for it need not be large
 }
 
 // maxProposal bounds one proposal, so that it fits into every queue and message.

@@ -302,7 +302,7 @@ func TestATornEndThatHadBeenSyncedIsRefused(t *testing.T) {
 			if at, err := last(t, c); !errors.As(err, &corrupt) {
 				t.Errorf("the log ends at %d instead of %d, %v", at, whole, err)
 			}
-			if err := os.Remove(filepath.Join(unmarked, markName)); err != nil {
+			if err := os.Remove(filepath.Join(unmarked, MarkFile)); err != nil {
 				t.Fatal(err)
 			}
 			if at, err := last(t, Config{ID: 1, Dir: unmarked, FS: vfs.Default}); err != nil || at >= whole {
@@ -315,7 +315,7 @@ func TestATornEndThatHadBeenSyncedIsRefused(t *testing.T) {
 // A mark that was not written whole says nothing.
 func TestADamagedMarkIsNoMark(t *testing.T) {
 	c, _ := killedLog(t, 5, "some data")
-	name := filepath.Join(c.Dir, markName)
+	name := filepath.Join(c.Dir, MarkFile)
 	b := readAll(t, name)
 	if marked, err := readMark(vfs.Default, c.Dir); err != nil || marked < 5 {
 		t.Fatalf("the mark says %d, %v", marked, err)

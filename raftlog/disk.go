@@ -65,8 +65,12 @@ func openDisk(c Config) (*disk, error) {
 		d.done()
 		return nil, err
 	}
+	fs := c.FS
+	if !c.brief {
+		fs = presized{fs}
+	}
 	db, err := pebble.Open(d.path(""), &pebble.Options{
-		FS:                          presized{c.FS},
+		FS:                          fs,
 		Cache:                       c.Cache,
 		Logger:                      d.log,
 		FormatMajorVersion:          pebble.FormatNewest,

@@ -26,14 +26,16 @@ type syncMark struct {
 }
 
 const (
-	markName = "synced"
+	// MarkFile lies beside the log. Who copies the files of a log that is open
+	// copies it first: it may say too little, and must not say too much.
+	MarkFile = "synced"
 	markSize = 13
 )
 
 // readMark is the number in the mark of a directory; 0 if there is no mark, or
 // none that can be read.
 func readMark(fs vfs.FS, dir string) (uint64, error) {
-	f, err := fs.Open(fs.PathJoin(dir, markName))
+	f, err := fs.Open(fs.PathJoin(dir, MarkFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
 	}
@@ -53,7 +55,7 @@ func readMark(fs vfs.FS, dir string) (uint64, error) {
 
 // openMark sets the mark of a directory back.
 func openMark(fs vfs.FS, dir string) (*syncMark, error) {
-	f, err := fs.OpenReadWrite(fs.PathJoin(dir, markName), vfs.WriteCategoryUnspecified)
+	f, err := fs.OpenReadWrite(fs.PathJoin(dir, MarkFile), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return nil, fmt.Errorf("open the mark of the log: %w", err)
 	}

@@ -29,7 +29,7 @@ func Bootstrap(c Config, position, term uint64, voters []uint64) error {
 	// The log is made under another name and renamed: where there is a log,
 	// there is a whole one.
 	fresh := c
-	fresh.Dir = c.FS.PathJoin(c.Dir, "bootstrap")
+	fresh.Dir, fresh.brief = c.FS.PathJoin(c.Dir, "bootstrap"), true
 	if err := c.FS.RemoveAll(fresh.Dir); err != nil {
 		return fmt.Errorf("clear what an earlier bootstrap left: %w", err)
 	}

@@ -20,18 +20,44 @@ import (
 // Capture is the whole tree at one moment. Taking it costs next to nothing
 // however large the tree is. It must be closed.
 type Capture struct {
+	s      *Store
 	view   *pebble.Snapshot
 	cursor cursor
+	swaps  uint64
 }
 
-// Capture takes the tree as the last Apply left it. It belongs between two
-// calls of Apply.
+// Capture takes the tree as an Apply left it, the last one or one that runs
+// beside it. Any goroutine may call it.
 func (s *Store) Capture() (*Capture, error) {
-	return &Capture{view: s.db.NewSnapshot(), cursor: *s.cursor.Load()}, nil
+	c := &Capture{s: s, swaps: s.swaps.Load(), view: s.db.NewSnapshot()}
+	var err error
+	if c.cursor, err = readCursor(c.view); err != nil {
+		return nil, errors.Join(fmt.Errorf("capture the tree: %w", err), c.view.Close())
+	}
+	return c, nil
 }
 
 // Position is where the captured tree stands.
 func (c *Capture) Position() uint64 { return c.cursor.position }
+
+// Index is the number of mutations up to there.
+func (c *Capture) Index() Index { return c.cursor.index }
+
+// Size is about how many bytes WriteTo will write. What was written lately is
+// not counted, and what was replaced lately is counted twice.
+func (c *Capture) Size() (int64, error) {
+	levels, err := c.s.db.SSTables(pebble.WithProperties())
+	if err != nil {
+		return 0, fmt.Errorf("size of the tree: %w", err)
+	}
+	var size uint64
+	for _, tables := range levels {
+		for _, t := range tables {
+			size += t.Properties.RawKeySize + t.Properties.RawValueSize
+		}
+	}
+	return int64(size), nil
+}
 
 // Close gives up the moment.
 func (c *Capture) Close() error { return c.view.Close() }
@@ -52,6 +78,9 @@ const (
 	maxStreamKey   = 4 << 20
 	maxStreamValue = 64 << 20
 )
+
+// ErrSwapped says that a Restore has replaced the tree that was captured.
+var ErrSwapped = errors.New("the tree was replaced by one from the leader")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -80,6 +109,11 @@ func (c *Capture) writePairs(w *bufio.Writer) (count uint64, err error) {
 	it, err := c.view.NewIter(nil)
 	if err != nil {
 		return 0, err
+	}
+	// A Restore leaves nothing for snapshots that were taken before it; only
+	// iterators go on to see what was there.
+	if c.s.swaps.Load() != c.swaps {
+		return 0, errors.Join(ErrSwapped, it.Close())
 	}
 	var head []byte
 	for it.First(); it.Valid(); it.Next() {
@@ -125,6 +159,7 @@ func (s *Store) Restore(r io.Reader) error {
 		return errors.Join(fmt.Errorf("restore: %w", err), s.removeTables())
 	}
 	everything := pebble.KeyRange{Start: []byte{0}, End: []byte{0xff}}
+	s.swaps.Add(1)
 	if _, err := s.db.IngestAndExcise(context.Background(), w.paths, nil, nil, everything); err != nil {
 		return errors.Join(fmt.Errorf("restore: swap the trees: %w", err), s.removeTables())
 	}

@@ -66,6 +66,21 @@ func loadHistory(r pebble.Reader, length int, index Index) (past history, moved 
 	return past, moved, nil
 }
 
+// historyLength is how many events the ring is to hold.
+func (s *Store) historyLength() (length int, err error) {
+	if !s.opts.KeepHistory {
+		return s.opts.HistoryLength, nil
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyHistory}, UpperBound: []byte{keyHistory + 1}})
+	if err != nil {
+		return 0, err
+	}
+	for it.First(); it.Valid(); it.Next() {
+		length++
+	}
+	return max(length, s.opts.HistoryLength), it.Close()
+}
+
 // rewriteHistory lays the ring on disk out anew for its present length.
 func (s *Store) rewriteHistory(past *history) error {
 	b := s.db.NewBatch()

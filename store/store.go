@@ -22,6 +22,7 @@ type Options struct {
 	MemTableBytes  uint64        // writes gathered in memory before they go to disk; default 16 MiB
 	NodeCacheBytes int64         // default 32 MiB; negative: no node cache
 	HistoryLength  int           // events kept; default 1000
+	KeepHistory    bool          // keep all events that Open and Restore find, if they are more
 	FlushEvery     uint64        // positions between two flushes at most; default 20,000
 	CountBytes     bool          // answer Bytes; costs a walk over all keys in Open and Restore
 	Logger         *slog.Logger  // default: silent
@@ -67,6 +68,7 @@ type Store struct {
 	cursor atomic.Pointer[cursor]
 	auth   atomic.Uint64 // changes of the Auth space, see AuthVersion
 	bytes  atomic.Int64  // of the Keys space, see Bytes; written by who applies
+	swaps  atomic.Uint64 // how often a Restore has begun to swap the trees; a capture may not span one
 
 	// Owned by the goroutine that applies.
 	txn     txn
@@ -130,7 +132,11 @@ func (s *Store) reload() error {
 	if err != nil {
 		return err
 	}
-	past, moved, err := loadHistory(s.db, s.opts.HistoryLength, c.index)
+	length, err := s.historyLength()
+	if err != nil {
+		return err
+	}
+	past, moved, err := loadHistory(s.db, length, c.index)
 	if err != nil {
 		return err
 	}
@@ -146,9 +152,9 @@ func (s *Store) reload() error {
 	s.cache.reset()
 	s.bytes.Store(bytes)
 	s.cursor.Store(&c)
+	s.auth.Add(1)
 	s.index.Store(uint64(c.index))
 	s.hub.reset(past, c.index)
-	s.auth.Add(1)
 	s.due.lower(math.MinInt64)
 	return nil
 }
@@ -156,8 +162,9 @@ func (s *Store) reload() error {
 // Index is the number of mutations so far.
 func (s *Store) Index() Index { return Index(s.index.Load()) }
 
-// AuthVersion changes whenever the Auth space may have changed, before Apply
-// returns. Whoever loads it first and reads the space then knows, as long as
+// AuthVersion changes whenever the Auth space may have changed, before the
+// index does: whoever sees what came after the change sees the change.
+// Whoever loads it first and reads the space then knows, as long as
 // it stays the same, that nothing newer is there.
 func (s *Store) AuthVersion() uint64 { return s.auth.Load() }
 

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"keytree/raftlog/member"
 	"keytree/raftlog/replica"
 )
@@ -50,17 +52,42 @@ type Cluster struct {
 // serve is called whenever a member starts; nil: nothing is served.
 func Open(t testing.TB, n int, serve func(*Member) Servers) *Cluster {
 	t.Helper()
-	c := &Cluster{t: t, network: newNetwork(), serve: serve}
-	t.Cleanup(c.close)
 	founders := map[string][]string{}
 	for i := range n {
-		name, client, peer := fmt.Sprintf("c%d", i+1), 21511+i, 21521+i
-		if n == 1 {
-			name, client, peer = "node1", 21379, 21380
-		}
-		founders[name] = []string{local(peer)}
-		m := c.newMember(member.NewID(founders[name], token), name, local(client), local(peer))
+		name, _, peer := places(i, n)
+		founders[name] = []string{peer}
+	}
+	return open(t, n, serve, func(_ int, m *Member) {
+		m.id = member.NewID(founders[m.Name], token)
 		m.config.Founders, m.config.Token = founders, token
+	})
+}
+
+// OpenOn is Open with members that are on their disks already, under the names
+// that Open would give them.
+func OpenOn(t testing.TB, disks []Disk, serve func(*Member) Servers) *Cluster {
+	t.Helper()
+	return open(t, len(disks), serve, func(i int, m *Member) {
+		m.id, m.config.FS = disks[i].Member, disks[i].FS
+	})
+}
+
+// Disk is where a member is, in the directory NAME.etcd/member.
+type Disk struct {
+	Member member.ID
+	FS     *vfs.MemFS
+}
+
+// open starts n members when begin has said how each of them begins.
+func open(t testing.TB, n int, serve func(*Member) Servers, begin func(i int, m *Member)) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t, network: newNetwork(), serve: serve}
+	t.Cleanup(c.close)
+	for i := range n {
+		name, client, peer := places(i, n)
+		m := c.newMember(name, client, peer)
+		begin(i, m)
+		m.config.Transport = c.network.link(m.id)
 	}
 	for _, m := range c.Members {
 		m.Start()
@@ -71,6 +98,14 @@ func Open(t testing.TB, n int, serve func(*Member) Servers) *Cluster {
 	return c
 }
 
+// places are the name and the URLs of the ith of n members.
+func places(i, n int) (name, client, peer string) {
+	if n == 1 {
+		return "node1", local(21379), local(21380)
+	}
+	return fmt.Sprintf("c%d", i+1), local(21511 + i), local(21521 + i)
+}
+
 func local(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
 
 // Join starts added, which the cluster knows already, as a member with an
@@ -78,7 +113,9 @@ func local(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
 func (c *Cluster) Join(added member.Member, name, clientURL string) *Member {
 	c.t.Helper()
 	leader := c.Leader()
-	m := c.newMember(added.ID, name, clientURL, added.PeerURLs[0])
+	m := c.newMember(name, clientURL, added.PeerURLs[0])
+	m.id = added.ID
+	m.config.Transport = c.network.link(m.id)
 	m.config.Join = &replica.Join{Self: added.ID, Cluster: leader.ClusterID(), Members: leader.Members()}
 	m.Start()
 	return m

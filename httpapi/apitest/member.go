@@ -37,16 +37,15 @@ type running struct {
 	servers Servers
 }
 
-// newMember makes a member that is yet to be told how it begins.
-func (c *Cluster) newMember(id member.ID, name, clientURL, peerURL string) *Member {
-	m := &Member{Name: name, ClientURL: clientURL, PeerURL: peerURL, cluster: c, id: id}
+// newMember makes a member that is yet to be told who it is and how it begins.
+func (c *Cluster) newMember(name, clientURL, peerURL string) *Member {
+	m := &Member{Name: name, ClientURL: clientURL, PeerURL: peerURL, cluster: c}
 	m.config = replica.Config{
 		Name:           name,
 		Dir:            name + ".etcd/member",
 		ClientURLs:     []string{clientURL},
 		Version:        "3.4.0",
 		Compatible:     "3.4.23",
-		Transport:      c.network.link(id),
 		StrictReconfig: true,
 		CountBytes:     true,
 		FS:             vfs.NewCrashableMem(),

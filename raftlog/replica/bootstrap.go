@@ -47,41 +47,60 @@ func refuseForeign(fs vfs.FS, dir string) error {
 // an empty log that goes on from there. A crash on the way leaves a founding
 // identity, and the next start, told so by again, begins afresh.
 func (r *Replica) found(again bool) (identity, error) {
-	founders := r.config.Founders
-	urls, ok := founders[r.config.Name]
-	if !ok {
-		return identity{}, fmt.Errorf("couldn't find local name %q in the initial cluster configuration", r.config.Name)
+	id, all, err := founders(r.config.Founders, r.config.Name, r.config.Token)
+	if err != nil {
+		return identity{}, err
 	}
-	var all []member.Member
-	for _, urls := range founders {
-		all = append(all, member.Member{ID: member.NewID(urls, r.config.Token), PeerURLs: urls})
+	return r.begin(id, again, func() error { return r.enrollAll(all) })
+}
+
+// founders are the members of a cluster that begins, by ID, and the identity
+// of the one called name.
+func founders(urls map[string][]string, name, token string) (id identity, all []member.Member, err error) {
+	own, ok := urls[name]
+	if !ok {
+		return id, nil, fmt.Errorf("couldn't find local name %q in the initial cluster configuration", name)
+	}
+	var ids []member.ID
+	for _, u := range urls {
+		m := member.Member{ID: member.NewID(u, token), PeerURLs: u}
+		all, ids = append(all, m), append(ids, m.ID)
 	}
 	slices.SortFunc(all, byID)
-	var ids []member.ID
-	for _, m := range all {
-		ids = append(ids, m.ID)
-	}
-	id := identity{Member: member.NewID(urls, r.config.Token).String(), Cluster: member.NewClusterID(ids).String()}
-	return r.begin(id, again, func() error { return r.enrollAll(all) })
+	return identity{Member: member.NewID(own, token).String(), Cluster: member.NewClusterID(ids).String()}, all, nil
 }
 
 // enrollAll gives the empty tree its first contents, and the log its start.
 func (r *Replica) enrollAll(all []member.Member) error {
-	var commands []store.Command
-	var voters []uint64
-	for _, m := range all {
-		commands = append(commands, enroll(m, false))
-		voters = append(voters, uint64(m.ID))
-	}
 	position := uint64(len(all))
-	note := raftlog.Note(voters, nil, firstTerm, r.config.Now().UnixNano())
-	if _, err := r.tree.Apply(store.Batch{Position: position, Note: note, Commands: commands}); err != nil {
+	note := raftlog.Note(idsOf(all), nil, firstTerm, r.config.Now().UnixNano())
+	return r.settle(store.Batch{Position: position, Note: note, Commands: enrollment(all)}, firstTerm, all)
+}
+
+// settle applies the batch with which the tree becomes that of a member beside
+// all, and has the log begin there.
+func (r *Replica) settle(b store.Batch, term uint64, all []member.Member) error {
+	if _, err := r.tree.Apply(b); err != nil {
 		return err
 	}
 	if err := r.tree.Flush(); err != nil {
 		return err
 	}
-	return raftlog.Bootstrap(r.logConfig(), position, firstTerm, voters)
+	return raftlog.Bootstrap(r.logConfig(), b.Position, term, idsOf(all))
+}
+
+func enrollment(all []member.Member) (commands []store.Command) {
+	for _, m := range all {
+		commands = append(commands, enroll(m, false))
+	}
+	return commands
+}
+
+func idsOf(all []member.Member) (ids []uint64) {
+	for _, m := range all {
+		ids = append(ids, uint64(m.ID))
+	}
+	return ids
 }
 
 // Join says which running cluster a member joins, as its members told.
@@ -126,6 +145,21 @@ func (r *Replica) begin(id identity, again bool, fill func() error) (identity, e
 	}
 	id.Founding = false
 	return id, writeIdentity(r.fs, r.config.Dir, id)
+}
+
+// takeUp readies what is known of the member that id names, whose tree is open.
+func (r *Replica) takeUp(id identity, founding bool) (err error) {
+	if r.self, r.cluster, err = id.ids(); err != nil {
+		return err
+	}
+	r.hints = id.members()
+	r.counters = r.newCounters(founding)
+	r.waiters.init()
+	_, note := r.tree.Cursor()
+	if err := r.loadConf(note); err != nil {
+		return err
+	}
+	return r.loadRoster()
 }
 
 // HasData says whether a member lives in dir already: then it goes on, and
@@ -202,11 +236,15 @@ var engineFile = regexp.MustCompile(`^(LOCK|CURRENT|MANIFEST-\d+|OPTIONS-\d+(\.d
 
 func (r *Replica) treeDir() string { return r.fs.PathJoin(r.config.Dir, "tree") }
 
-func (r *Replica) logDir() string {
-	if r.config.LogDir != "" {
-		return r.fs.PathJoin(r.config.LogDir, "log")
+func (r *Replica) logDir() string { return logDirOf(r.fs, r.config.Dir, r.config.LogDir) }
+
+// logDirOf is where the log of the member in dir lies: there, or in logDir if
+// that is given.
+func logDirOf(fs vfs.FS, dir, logDir string) string {
+	if logDir != "" {
+		dir = logDir
 	}
-	return r.fs.PathJoin(r.config.Dir, "log")
+	return fs.PathJoin(dir, "log")
 }
 
 const howToReplace = "remove the data directory and let the member join the cluster again, or restore a backup"
@@ -216,6 +254,7 @@ func (r *Replica) openTree() error {
 		FS:            r.fs,
 		Cache:         r.cache,
 		HistoryLength: r.config.HistoryLength,
+		KeepHistory:   r.config.KeepHistory,
 		CountBytes:    r.config.CountBytes,
 		Logger:        r.config.Logger,
 	})

@@ -108,12 +108,18 @@ func writeIdentity(fs vfs.FS, dir string, id identity) error {
 	if err != nil {
 		return err
 	}
-	path, fresh := fs.PathJoin(dir, identityFile), fs.PathJoin(dir, identityFile+".new")
+	return writeWhole(fs, dir, identityFile, append(text, '\n'))
+}
+
+// writeWhole makes a file with the given contents durable in dir, all or
+// nothing.
+func writeWhole(fs vfs.FS, dir, name string, text []byte) error {
+	path, fresh := fs.PathJoin(dir, name), fs.PathJoin(dir, name+".new")
 	f, err := fs.Create(fresh, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(text, '\n'))
+	_, err = f.Write(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}

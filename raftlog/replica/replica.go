@@ -46,6 +46,7 @@ type Config struct {
 
 	RequestTimeout time.Duration // of Do and Barrier; default 5 s and two elections
 	HistoryLength  int           // events kept; default 1000
+	KeepHistory    bool          // keep all events that are found, if they are more
 	CountBytes     bool          // answer Bytes
 	CacheBytes     int64         // block cache of tree and log together; default 64 MiB
 
@@ -101,7 +102,7 @@ type Replica struct {
 	changes       news          // of roster and conf
 	replayed      chan struct{} // closed once the tree has all that this member knew to be committed
 	replayTo      uint64        // up to this position; the apply loop's after Open
-	restarted     bool          // the member has shown a tree to somebody before
+	behind        bool          // the cluster knows more than this member, perhaps
 	current       chan struct{} // closed once the tree may be shown
 	ready         chan struct{} // closed once the member has published itself
 	removal       sync.Once
@@ -113,8 +114,16 @@ type Replica struct {
 // a directory that is in use, foreign or damaged, and changes nothing then.
 // Nothing runs until Run.
 func Open(c Config) (*Replica, error) {
+	r := newReplica(c)
+	if err := r.open(); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+func newReplica(c Config) *Replica {
 	c = c.withDefaults()
-	r := &Replica{
+	return &Replica{
 		config:   c,
 		fs:       c.FS,
 		cache:    pebble.NewCache(c.CacheBytes),
@@ -124,10 +133,6 @@ func Open(c Config) (*Replica, error) {
 		removed:  make(chan struct{}),
 		stopped:  make(chan struct{}),
 	}
-	if err := r.open(); err != nil {
-		return nil, errors.Join(err, r.Close())
-	}
-	return r, nil
 }
 
 func (r *Replica) open() error {
@@ -139,29 +144,23 @@ func (r *Replica) open() error {
 	}
 	id, err := readIdentity(r.fs, r.config.Dir)
 	founding := errors.Is(err, errNoIdentity) || err == nil && id.Founding
-	r.restarted = !founding
+	r.behind = !founding || r.config.Join != nil
 	switch {
+	case id.Founding && r.config.ForceNew:
+		err = fmt.Errorf("there is nothing to force a new cluster with in %s: the backup that was to be written there was not finished", r.config.Dir)
 	case founding && r.config.Join != nil:
 		id, err = r.join(id.Founding)
 	case founding:
 		id, err = r.found(id.Founding)
 	case err == nil:
-		err = r.openTree()
+		if err = r.leaveBackup(); err == nil {
+			err = r.openTree()
+		}
 	}
 	if err != nil {
 		return err
 	}
-	if r.self, r.cluster, err = id.ids(); err != nil {
-		return err
-	}
-	r.hints = id.members()
-	r.counters = r.newCounters(founding)
-	r.waiters.init()
-	_, note := r.tree.Cursor()
-	if err := r.loadConf(note); err != nil {
-		return err
-	}
-	if err := r.loadRoster(); err != nil {
+	if err := r.takeUp(id, founding); err != nil {
 		return err
 	}
 	if r.config.ForceNew && !founding {
@@ -322,7 +321,7 @@ func (r *Replica) catchUp(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	if r.restarted && !r.conf.Load().alone(r.self) {
+	if r.behind && !r.conf.Load().alone(r.self) {
 		patience, cancel := context.WithTimeout(ctx, 2*time.Duration(r.config.Elections)*r.config.Tick)
 		defer cancel()
 		if err := r.log.Barrier(patience); err != nil && ctx.Err() == nil {

@@ -1,0 +1,667 @@
+package replica_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"keytree/httpapi/apitest"
+	"keytree/raftlog/member"
+	"keytree/raftlog/replica"
+	"keytree/store"
+)
+
+// diskOf is where m is.
+func diskOf(m *apitest.Member) (disk *vfs.MemFS) {
+	m.Configure(func(c *replica.Config) { disk = c.FS.(*vfs.MemFS) })
+	return disk
+}
+
+// backupKinds are the ways to make a backup of m, which lives in dir.
+var backupKinds = map[string]func(c replica.Config, m *replica.Replica, dir string) (*replica.Manifest, error){
+	"from the files": func(c replica.Config, _ *replica.Replica, dir string) (*replica.Manifest, error) {
+		return replica.Backup(c, dir, "")
+	},
+	"through the server": func(c replica.Config, m *replica.Replica, _ string) (*replica.Manifest, error) {
+		capture, err := m.Snapshot(context.Background())
+		if err != nil {
+			return nil, err
+		}
+		var stream bytes.Buffer
+		if _, err := capture.WriteTo(&stream); err != nil {
+			return nil, err
+		}
+		manifest, err := replica.BackupFrom(c, m.ClusterID(), &stream)
+		return manifest, errors.Join(err, capture.Close())
+	},
+}
+
+func mustBackUp(t *testing.T, kind, dir string, m *apitest.Member) *replica.Manifest {
+	t.Helper()
+	manifest, err := backupKinds[kind](replica.Config{Dir: dir, FS: diskOf(m)}, m.Replica, m.Name+".etcd/member")
+	if err != nil {
+		t.Fatalf("a backup %s: %v", kind, err)
+	}
+	return manifest
+}
+
+// started is a server on a directory.
+type started struct {
+	*replica.Replica
+	stop func()
+}
+
+func mustStart(t *testing.T, c replica.Config) started {
+	t.Helper()
+	c.Name, c.Version = "node1", "3.4.0"
+	r, err := replica.Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	<-r.Ready()
+	return started{r, func() {
+		cancel()
+		if err := errors.Join(<-done, r.Close()); err != nil {
+			t.Error(err)
+		}
+	}}
+}
+
+// listed are the keys in a directory with their values and indexes.
+func listed(t *testing.T, r *replica.Replica, p store.Path) (lines []string) {
+	t.Helper()
+	l, err := r.List(p, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l.Next() {
+		it := l.Item()
+		lines = append(lines, fmt.Sprint(it.Kind, string(it.Path), string(it.Value), it.Created, it.Modified, it.Expiry))
+	}
+	if err := errors.Join(l.Err(), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+// A writer sets /n/000001, /n/000002 and so on. Each backup that is made
+// meanwhile must have all of them up to one, and none that was answered before
+// it began may be missing.
+func TestABackupOfARunningMemberIsAPrefixOfItsWrites(t *testing.T) {
+	for kind := range backupKinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			// In real time, and on a real disk: in a bubble time stands still while
+			// a writer is at work.
+			dir := t.TempDir()
+			m := mustStart(t, replica.Config{
+				Dir: dir + "/member", Founders: map[string][]string{"node1": {"http://127.0.0.1:21380"}}, Token: "etcd-cluster",
+			})
+			const value = "what was written"
+			var answered, bound atomic.Int64 // bound: so many may be written by now
+			ctx, stop := context.WithCancel(t.Context())
+			var writer sync.WaitGroup
+			writer.Go(func() {
+				for n := int64(1); ctx.Err() == nil; n++ {
+					for n > bound.Load() && ctx.Err() == nil {
+						time.Sleep(time.Millisecond)
+					}
+					set := store.Command{Op: store.Set, Path: keyOf(fmt.Sprintf("/n/%06d", n)), Value: value}
+					if _, err := m.Do(ctx, set); err == nil {
+						answered.Store(n)
+					}
+					time.Sleep(time.Millisecond)
+					if n%4 != 0 {
+						continue
+					}
+					// The engines shall flush and clear up meanwhile.
+					set.Path, set.Value = keyOf(fmt.Sprintf("/bulk/%d", n%20)), strings.Repeat("b", 128<<10)
+					if _, err := m.Do(ctx, set); err != nil && ctx.Err() == nil {
+						t.Error(err)
+					}
+				}
+			})
+			var backups []string
+			var least []int64
+			for i := range 4 {
+				bound.Add(100)
+				for until := answered.Load() + 40; answered.Load() < until; {
+					time.Sleep(time.Millisecond)
+				}
+				backups = append(backups, fmt.Sprintf("%s/backup%d/member", dir, i))
+				least = append(least, answered.Load())
+				if _, err := backupKinds[kind](replica.Config{Dir: backups[i]}, m.Replica, dir+"/member"); err != nil {
+					t.Error(err)
+					break
+				}
+			}
+			stop()
+			writer.Wait()
+			m.stop()
+			for i, backup := range backups {
+				if t.Failed() {
+					break
+				}
+				s := mustStart(t, replica.Config{Dir: backup, ForceNew: true})
+				keys := listed(t, s.Replica, keyOf("/n"))
+				keys = slices.DeleteFunc(keys, func(line string) bool { return !strings.Contains(line, value) })
+				for n, line := range keys {
+					if !strings.Contains(line, fmt.Sprintf("/n/%06d", n+1)) {
+						t.Fatalf("%s: key %d is %.40s", backup, n+1, line)
+					}
+				}
+				if n := int64(len(keys)); n < least[i] || n > answered.Load()+1 {
+					t.Errorf("%s has %d keys, %d were answered before it began", backup, n, least[i])
+				}
+				s.stop()
+			}
+		})
+	}
+}
+
+// What a backup keeps: keys with indexes and ends of life, hidden ones, users
+// and history. What it does not: who was in the cluster.
+func TestABackupKeepsAllButTheMembers(t *testing.T) {
+	for kind := range backupKinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			inCluster(t, 3, func(t *testing.T, c *apitest.Cluster) {
+				m := c.Follower(1)
+				mustSet(t, m, "/first", "1", 0)
+				since := mustSet(t, m, "/a/b", "2", 0)
+				mustSet(t, m, "/a/_hidden", "3", 0)
+				mustSet(t, m, "/mortal", "4", time.Hour)
+				user := store.Command{Op: store.Create, Path: store.ParsePath(store.Auth, "/users/root"), Value: `{"user":"root"}`}
+				if _, err := m.Do(t.Context(), user); err != nil {
+					t.Fatal(err)
+				}
+				mustAgree(t, c)
+				time.Sleep(time.Minute) // until they count on each other
+				gone := c.Follower(0)
+				mustChange(t, c.Leader(), member.Change{Op: member.Remove, ID: gone.Self()})
+				gone.AwaitRemoval()
+				mustAgree(t, c)
+				keys, users := listed(t, m.Replica, store.Root(store.Keys)), listed(t, m.Replica, store.Root(store.Auth))
+				_, index, err := m.Get(store.Root(store.Keys))
+				if err != nil {
+					t.Fatal(err)
+				}
+				manifest := mustBackUp(t, kind, "b/member", m)
+				if manifest.Cluster != m.ClusterID().String() || manifest.Index != uint64(index) || manifest.Clock.After(time.Now()) {
+					t.Errorf("the manifest says %+v, the index is %d", manifest, index)
+				}
+				s := mustStart(t, replica.Config{Dir: "b/member", FS: diskOf(m), ForceNew: true})
+				defer s.stop()
+				if got := listed(t, s.Replica, store.Root(store.Keys)); !slices.Equal(got, keys) {
+					t.Errorf("the keys are\n%q, were\n%q", got, keys)
+				}
+				if got := listed(t, s.Replica, store.Root(store.Auth)); !slices.Equal(got, users) {
+					t.Errorf("the users are\n%q, were\n%q", got, users)
+				}
+				if _, got, err := s.Get(store.Root(store.Keys)); err != nil || got < index {
+					t.Errorf("the index is %d, was %d (%v)", got, index, err)
+				}
+				w, err := s.Watch(keyOf("/a"), store.WatchOptions{Since: since, Recursive: true})
+				if err != nil {
+					t.Fatalf("the history is gone: %v", err)
+				}
+				w.Close()
+				roster := fmt.Sprint(s.Members())
+				if len(s.Members()) != 1 || !strings.Contains(roster, "node1 [http://localhost:2380]") {
+					t.Errorf("the members are %s", roster)
+				}
+				if s.Self() == m.Self() || s.ClusterID() == m.ClusterID() {
+					t.Errorf("it is member %v of cluster %v as before", s.Self(), s.ClusterID())
+				}
+				time.Sleep(time.Hour)
+				if _, _, err := s.Get(keyOf("/mortal")); err == nil {
+					t.Error("a key has outlived its time")
+				}
+			})
+		})
+	}
+}
+
+// A backup of the leader has what was answered before it began, though its
+// disk has not heard yet that the others agreed.
+func TestABackupOfALeaderHasAllThatWasAnswered(t *testing.T) {
+	inCluster(t, 3, func(t *testing.T, c *apitest.Cluster) {
+		leader := c.Leader()
+		for i := range 20 {
+			mustSet(t, leader, "/last", fmt.Sprint(i), 0)
+			dir := fmt.Sprintf("b%d/member", i)
+			mustBackUp(t, "from the files", dir, leader)
+			s := mustStart(t, replica.Config{Dir: dir, FS: diskOf(leader)})
+			if n, _, err := s.Get(keyOf("/last")); err != nil || n.Value != fmt.Sprint(i) {
+				t.Errorf("backup %d has %q, %v", i, n.Value, err)
+			}
+			s.stop()
+		}
+	})
+}
+
+func restoreConfig(fs vfs.FS, name string) replica.Config {
+	c := replica.Config{Name: name, Dir: name + ".etcd/member", FS: fs, Token: "etcd-cluster", Founders: map[string][]string{}}
+	for i := range 3 {
+		c.Founders[fmt.Sprintf("c%d", i+1)] = []string{fmt.Sprintf("http://127.0.0.1:%d", 21521+i)}
+	}
+	return c
+}
+
+// copyOf is another disk with the same files below dir.
+func copyOf(t *testing.T, fs vfs.FS, dir string) *vfs.MemFS {
+	t.Helper()
+	other := vfs.NewCrashableMem()
+	if ok, err := vfs.Clone(fs, other, dir, dir); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	return other
+}
+
+func TestThreeMembersOfOneBackupFormAClusterAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := apitest.Open(t, 3, nil)
+		mustSetMany(t, old.Leader(), "k", 500)
+		mustAgree(t, old)
+		m := old.Follower(0)
+		keys := listed(t, m.Replica, store.Root(store.Keys))
+		_, index, _ := m.Get(store.Root(store.Keys))
+		mustBackUp(t, "from the files", "b/member", m)
+		var disks []apitest.Disk
+		clusters := map[member.ID]bool{old.Leader().ClusterID(): true}
+		for i := range 3 {
+			fs := copyOf(t, diskOf(m), "b")
+			self, cluster, err := replica.Restore(restoreConfig(fs, fmt.Sprintf("c%d", i+1)), "b/member")
+			if err != nil {
+				t.Fatal(err)
+			}
+			disks = append(disks, apitest.Disk{Member: self, FS: fs})
+			clusters[cluster] = true
+			for _, was := range old.Members {
+				if was.Self() == self {
+					t.Errorf("%v is an old member", self)
+				}
+			}
+		}
+		if len(clusters) != 2 {
+			t.Errorf("there are the clusters %v", clusters)
+		}
+		begin := time.Now()
+		c := apitest.OpenOn(t, disks, nil)
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("it took them %v", took)
+		}
+		mustAgree(t, c)
+		for _, m := range c.Members {
+			if got := listed(t, m.Replica, store.Root(store.Keys)); !slices.Equal(got, keys) {
+				t.Errorf("%s has other keys", m.Name)
+			}
+			if voters, learners := m.Voting(); voters != 3 || learners != 0 || len(m.Members()) != 3 {
+				t.Errorf("%s: %d voters, %d learners, members %v", m.Name, voters, learners, m.Members())
+			}
+		}
+		if got := mustSet(t, c.Follower(0), "/new", "1", 0); got <= index {
+			t.Errorf("a new key gets index %d after %d", got, index)
+		}
+		mustAgree(t, c)
+	})
+}
+
+func TestMembersOfDifferentBackupsAreOfDifferentClusters(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *apitest.Cluster) {
+		m := c.Members[0]
+		seen := map[member.ID]bool{}
+		for _, dir := range []string{"b1/member", "b2/member"} {
+			mustBackUp(t, "from the files", dir, m)
+			r := restoreConfig(diskOf(m), "c1")
+			r.Dir = dir + ".restored"
+			_, cluster, err := replica.Restore(r, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[cluster] = true
+		}
+		if len(seen) != 2 {
+			t.Errorf("both are of cluster %v", seen)
+		}
+	})
+}
+
+// Lifetimes end when they were to end, while the backup lies in a drawer too.
+func TestKeysThatEndedWhileTheBackupWasAwayAreGone(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *apitest.Cluster) {
+		m := c.Members[0]
+		mustSet(t, m, "/short", "1", time.Hour)
+		mustSet(t, m, "/long", "1", 1000*time.Hour)
+		mustSet(t, m, "/ever", "1", 0)
+		mustBackUp(t, "through the server", "b/member", m)
+		m.Stop()
+		time.Sleep(7 * 24 * time.Hour)
+		s := mustStart(t, replica.Config{Dir: "b/member", FS: diskOf(m), ForceNew: true})
+		defer s.stop()
+		time.Sleep(time.Second)
+		for name, there := range map[string]bool{"/short": false, "/long": true, "/ever": true} {
+			if _, _, err := s.Get(keyOf(name)); err == nil != there {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// All files of a backup are cut at several places, changed and removed in turn,
+// and a file too many is added.
+func TestADamagedBackupIsRefused(t *testing.T) {
+	for _, logDir := range []string{"", "wal"} {
+		t.Run("log in "+logDir, func(t *testing.T) {
+			inCluster(t, 1, func(t *testing.T, c *apitest.Cluster) {
+				m := c.Members[0]
+				mustSetMany(t, m, "k", 300)
+				whole := diskOf(m)
+				if _, err := replica.Backup(replica.Config{Dir: "b/member", LogDir: logDir, FS: whole}, "node1.etcd/member", ""); err != nil {
+					t.Fatal(err)
+				}
+				paths := filesBelow(t, whole, "b/member")
+				if logDir != "" {
+					paths = append(paths, filesBelow(t, whole, logDir)...)
+				}
+				if len(paths) < 10 {
+					t.Fatalf("the backup consists of %q", paths)
+				}
+				for _, path := range paths {
+					text := readFile(t, whole, path)
+					for what, damaged := range damages(text) {
+						refused(t, whole, logDir, path, what, damaged)
+					}
+				}
+				refused(t, whole, logDir, "b/member/tree/999999.sst", "added", []byte("x"))
+			})
+		})
+	}
+}
+
+// damages are texts like text that are not it; nil: no file at all.
+func damages(text []byte) map[string][]byte {
+	all := map[string][]byte{"removed": nil}
+	for _, n := range []int{0, 1, len(text) / 2, len(text) - 1} {
+		if n >= 0 && n < len(text) {
+			all[fmt.Sprintf("cut at %d of %d", n, len(text))] = text[:n:n]
+		}
+	}
+	for _, i := range []int{0, len(text) / 3, len(text) - 2} {
+		if i >= 0 && i < len(text) {
+			changed := bytes.Clone(text)
+			changed[i] ^= 0x40
+			all[fmt.Sprintf("byte %d of %d changed", i, len(text))] = changed
+		}
+	}
+	return all
+}
+
+// refused fails the test unless a backup with that file is refused by all who
+// look at it, who change nothing.
+func refused(t *testing.T, whole vfs.FS, logDir, path, what string, text []byte) {
+	t.Helper()
+	fs := copyOf(t, whole, "b")
+	if logDir != "" {
+		if _, err := vfs.Clone(whole, fs, logDir, logDir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text == nil {
+		if err := fs.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		writeFile(t, fs, path, text)
+	}
+	before := fs.String()
+	_, verified := replica.VerifyBackup(fs, "b/member", logDir)
+	answers := map[string]error{"verify": verified}
+	if !strings.HasPrefix(path, "wal/") { // no part of what Restore reads
+		_, _, answers["restore"] = replica.Restore(restoreConfig(fs, "c1"), "b/member")
+	}
+	if left := fs.String(); left != before {
+		t.Errorf("%s %s: the disk was changed from\n%s\nto\n%s", path, what, before, left)
+	}
+	if path != "b/member/backup.json" || text != nil {
+		start := restoreConfig(fs, "c1")
+		start.Dir, start.LogDir, start.ForceNew = "b/member", logDir, true
+		r, err := replica.Open(start)
+		if answers["start"] = err; err == nil {
+			_ = r.Close() // the test has failed
+		}
+	}
+	for who, err := range answers {
+		if err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s %s: %s says %v", path, what, who, err)
+		}
+	}
+}
+
+// A manifest that is not there, or fits no more, is no matter to a member that
+// is not forced to be alone.
+func TestAMemberDoesNotNeedTheManifest(t *testing.T) {
+	for what, damage := range map[string]func(fs vfs.FS) error{
+		"removed": func(fs vfs.FS) error { return fs.Remove("b/member/backup.json") },
+		"damaged": func(fs vfs.FS) error { return fs.Rename("b/member/identity.copy", "b/member/backup.json") },
+	} {
+		t.Run(what, func(t *testing.T) {
+			inCluster(t, 1, func(t *testing.T, c *apitest.Cluster) {
+				m := c.Members[0]
+				mustSet(t, m, "/k", "v", 0)
+				mustBackUp(t, "from the files", "b/member", m)
+				fs := diskOf(m)
+				writeFile(t, fs, "b/member/identity.copy", readFile(t, fs, "b/member/identity"))
+				if err := damage(fs); err != nil {
+					t.Fatal(err)
+				}
+				for range 2 {
+					s := mustStart(t, replica.Config{Dir: "b/member", FS: fs})
+					if n, _, err := s.Get(keyOf("/k")); err != nil || n.Value != "v" {
+						t.Errorf("%+v, %v", n, err)
+					}
+					s.stop()
+				}
+			})
+		})
+	}
+}
+
+// Once it runs, it is a member like others, and its files change.
+func TestABackupThatWasStartedIsNoneAnyMore(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *apitest.Cluster) {
+		m := c.Members[0]
+		mustBackUp(t, "from the files", "b/member", m)
+		for range 2 {
+			mustStart(t, replica.Config{Dir: "b/member", FS: diskOf(m), ForceNew: true}).stop()
+		}
+		_, err := replica.VerifyBackup(diskOf(m), "b/member", "")
+		if err == nil || !strings.Contains(err.Error(), "a server was started on it") {
+			t.Errorf("the verification says %v", err)
+		}
+	})
+}
+
+func TestNothingIsWrittenWhereSomethingIs(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *apitest.Cluster) {
+		m := c.Members[0]
+		mustBackUp(t, "from the files", "b/member", m)
+		fs := diskOf(m)
+		writeFile(t, fs, "wal/log/thesis.txt", []byte("years of work"))
+		before := filesBelow(t, fs, "b/member")
+		for kind, backUp := range backupKinds {
+			for _, to := range []replica.Config{{Dir: "b/member", FS: fs}, {Dir: "new", LogDir: "wal", FS: fs}} {
+				_, err := backUp(to, m.Replica, "node1.etcd/member")
+				var full *replica.NotEmptyError
+				if !errors.As(err, &full) {
+					t.Errorf("a backup %s to %s: %v", kind, to.Dir, err)
+				}
+			}
+		}
+		r := restoreConfig(fs, "c1")
+		r.Dir = "b/member"
+		if _, _, err := replica.Restore(r, "b/member"); err == nil {
+			t.Error("a restore goes where the backup is")
+		}
+		if after := filesBelow(t, fs, "b/member"); !slices.Equal(after, before) {
+			t.Errorf("the files are %q, were %q", after, before)
+		}
+	})
+}
+
+func TestWhatIsNoMemberIsNotBackedUp(t *testing.T) {
+	for name, tt := range map[string]struct {
+		make func(t *testing.T, fs vfs.FS)
+		want string
+	}{
+		"nothing":     {func(*testing.T, vfs.FS) {}, "file does not exist"},
+		"etcd's own":  {func(t *testing.T, fs vfs.FS) { writeFile(t, fs, "data/member/wal/0.wal", nil) }, "holds data of etcd"},
+		"no identity": {func(t *testing.T, fs vfs.FS) { writeFile(t, fs, "data/member/tree/x", nil) }, "file does not exist"},
+		"a newer one": {func(t *testing.T, fs vfs.FS) {
+			writeFile(t, fs, "data/member/identity", []byte(`{"format":2,"member":"1","cluster":"2"}`))
+		}, "start the newer keytree"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := vfs.NewMem()
+			tt.make(t, fs)
+			before := fs.String()
+			_, err := replica.Backup(replica.Config{Dir: "b/member", FS: fs}, "data/member", "")
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Backup says %v", err)
+			}
+			if name == "nothing" && !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("Backup says %v", err)
+			}
+			if after := fs.String(); !strings.HasPrefix(strings.TrimSpace(after), strings.TrimSpace(before)) && strings.Contains(after, "member/identity") != strings.Contains(before, "member/identity") {
+				t.Errorf("the disk was changed from\n%s\nto\n%s", before, after)
+			}
+		})
+	}
+}
+
+// A stream that ends too early leaves nothing that could be taken for a backup.
+func TestABackupFromAStreamThatBreaksLeavesNothing(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *apitest.Cluster) {
+		m := c.Members[0]
+		mustSetMany(t, m, "k", 300)
+		capture, err := m.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stream bytes.Buffer
+		_, err = capture.WriteTo(&stream)
+		if err := errors.Join(err, capture.Close()); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{0, 10, stream.Len() / 2, stream.Len() - 1} {
+			_, err := replica.BackupFrom(replica.Config{Dir: "b/member", FS: diskOf(m)}, 1, bytes.NewReader(stream.Bytes()[:n]))
+			if err == nil || !strings.Contains(err.Error(), "cut off") {
+				t.Errorf("cut at %d: %v", n, err)
+			}
+			if left := filesBelow(t, diskOf(m), "b"); len(left) > 0 {
+				t.Errorf("cut at %d: there is left %q", n, left)
+			}
+		}
+	})
+}
+
+// An identity that says founding beside --force-new-cluster: the operator
+// counts on data that are not there.
+func TestAnUnfinishedBackupIsNotForced(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *apitest.Cluster) {
+		m := c.Members[0]
+		ruin := diskOf(m)
+		in, out := io.Pipe()
+		var backup sync.WaitGroup
+		backup.Go(func() {
+			_, err := replica.BackupFrom(replica.Config{Dir: "b/member", FS: ruin}, 1, in)
+			if err == nil {
+				t.Error("a backup of nothing")
+			}
+		})
+		for { // until it waits for the stream
+			if _, err := ruin.Stat("b/member/tree"); err == nil {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		synctest.Wait()
+		fs := copyOf(t, ruin, "b")
+		out.CloseWithError(errors.New("enough"))
+		backup.Wait()
+		_, err := replica.Open(replica.Config{Dir: "b/member", FS: fs, ForceNew: true, Name: "c1", Founders: restoreConfig(fs, "c1").Founders})
+		if err == nil || !strings.Contains(err.Error(), "not finished") {
+			t.Errorf("a start on it says %v", err)
+		}
+	})
+}
+
+// filesBelow are the files below dir that hold something.
+func filesBelow(t *testing.T, fs vfs.FS, dir string) (paths []string) {
+	t.Helper()
+	names, err := fs.List(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		path := fs.PathJoin(dir, name)
+		info, err := fs.Stat(path)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case info.IsDir():
+			paths = append(paths, filesBelow(t, fs, path)...)
+		case name != "LOCK" && name != "lock":
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+func readFile(t *testing.T, fs vfs.FS, path string) []byte {
+	t.Helper()
+	f, err := fs.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func writeFile(t *testing.T, fs vfs.FS, path string, text []byte) {
+	t.Helper()
+	err := fs.MkdirAll(fs.PathDir(path), 0o700)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Write(bytes.Clone(text))
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
