@@ -14,6 +14,8 @@ run: build
 
 build:
 	$(GO) build -trimpath -o $(BIN)/keytree .
+	$(GO) build -trimpath -o $(BIN)/etcdctl2 ./etcdctl2
+	$(BIN)/etcdctl2 man >$(BIN)/etcdctl2.1
 
 test: tools lint unit e2e
 

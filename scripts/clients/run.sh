@@ -1,7 +1,8 @@
 #!/bin/bash
 # Debian's clients against a server: a day's work of etcdctl and python-etcd
 # with one member, then the life of a cluster, then discovery, then what the
-# tutorials have.
+# tutorials have, then etcdctl2, which stands beside SERVER, in place of
+# Debian's etcdctl.
 #
 #   run.sh [SERVER]        default: bin/keytree
 #
@@ -48,4 +49,6 @@ stop node1 TERM
 run "$here/cluster.sh" "$server"
 run "$here/discovery.sh" "$server"
 run "$here/tutorials.sh" "$server"
+run "$here/ctl.sh" "$server"
+run "$here/copy.sh" "$server"
 exit $status

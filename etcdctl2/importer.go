@@ -1,0 +1,289 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"keytree/httpapi/client"
+)
+
+// underWay is how many entries an import holds at a time, if no directory has
+// more.
+const underWay = 20_000
+
+// importer writes entries and reads them again. Everything it does can be done
+// twice, so it tries again what may not have arrived.
+type importer struct {
+	c     *call
+	cl    *client.Client
+	tell  func(entries int) // of progress
+	dry   bool
+	slots chan struct{} // one for each request under way
+
+	mu struct {
+		sync.Mutex
+		idle sync.Cond
+		load int // entries of groups under way
+		outcomes
+	}
+	outcomes // of mu, once all is over
+}
+
+// outcomes are what an import comes to.
+type outcomes struct {
+	done      tally    // written, or to be written
+	wanted    tally    // compared, as they should be
+	found     tally    // compared, as they are
+	written   int      // requests that wrote
+	kept      int      // were there already
+	ended     int      // were over before they could be written
+	different []string // keys
+}
+
+func newImporter(c *call, cl *client.Client, tell func(int)) *importer {
+	i := &importer{c: c, cl: cl, tell: tell, dry: c.Bool("dry-run"), slots: make(chan struct{}, c.Int("writers"))}
+	i.mu.idle.L = &i.mu
+	return i
+}
+
+// run imports all that from has. What it does ends before it returns.
+func (i *importer) run(ctx context.Context, from source) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var groups sync.WaitGroup
+	err := from(ctx, func(g group) error {
+		i.take(len(g.entries))
+		groups.Go(func() {
+			defer i.giveBack(len(g.entries))
+			if err := i.carry(ctx, g); err != nil {
+				stop(err)
+			}
+		})
+		return context.Cause(ctx)
+	})
+	if err != nil {
+		stop(err)
+	}
+	groups.Wait()
+	i.outcomes = i.mu.outcomes
+	return context.Cause(ctx)
+}
+
+// take waits until n more entries may be held.
+func (i *importer) take(n int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for i.mu.load > 0 && i.mu.load+n > underWay {
+		i.mu.idle.Wait()
+	}
+	i.mu.load += n
+}
+
+func (i *importer) giveBack(n int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.mu.load -= n
+	i.mu.idle.Broadcast()
+}
+
+// carry writes what is missing of g, and compares.
+func (i *importer) carry(ctx context.Context, g group) error {
+	missing := g.entries
+	if i.dry || i.c.Bool("resume") {
+		there, now, err := i.there(ctx, g)
+		if err != nil {
+			return err
+		}
+		missing = nil
+		for _, e := range g.entries {
+			if !e.is(there[e.Key], now) {
+				missing = append(missing, e)
+			}
+		}
+		i.note(func(o *outcomes) { o.kept += len(g.entries) - len(missing) })
+	}
+	if err := i.writeAll(ctx, missing); err != nil {
+		return err
+	}
+	i.tell(len(g.entries))
+	if i.dry {
+		return nil
+	}
+	return i.compare(ctx, g)
+}
+
+func (i *importer) note(what func(*outcomes)) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	what(&i.mu.outcomes)
+}
+
+// writeAll writes entries, as many at a time as there are slots. It stops at
+// the first that cannot be written.
+func (i *importer) writeAll(ctx context.Context, entries []entry) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var writes sync.WaitGroup
+	for _, e := range entries {
+		if !i.takeSlot(ctx) {
+			break
+		}
+		writes.Go(func() {
+			defer func() { <-i.slots }()
+			if err := i.write(ctx, e); err != nil {
+				stop(fmt.Errorf("import %s: %w", e.Key, err))
+			}
+		})
+	}
+	writes.Wait()
+	return context.Cause(ctx)
+}
+
+// takeSlot waits until one more request may be under way, unless it is of no
+// use any more.
+func (i *importer) takeSlot(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	select {
+	case i.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// write writes e, if it has not ended.
+func (i *importer) write(ctx context.Context, e entry) error {
+	if left, ends := e.left(time.Now()); ends && left <= 0 {
+		i.note(func(o *outcomes) { o.ended++ })
+		return nil
+	}
+	i.note(func(o *outcomes) { o.done.add(&e) })
+	if i.dry {
+		return nil
+	}
+	var err error
+	if e.Dir {
+		err = i.makeDirectory(ctx, e)
+	} else {
+		err = i.set(ctx, e, client.SetOptions{})
+	}
+	if err == nil {
+		i.note(func(o *outcomes) { o.written++ })
+	}
+	return err
+}
+
+// makeDirectory makes e. The directory may be there: because it was, or because
+// a key in it came first.
+func (i *importer) makeDirectory(ctx context.Context, e entry) error {
+	err := i.set(ctx, e, client.SetOptions{Dir: true, PrevExist: client.PrevMissing})
+	if !client.HasCode(err, client.CodeKeyExists) {
+		return err
+	}
+	r, readErr := i.read(ctx, e.Key)
+	now := time.Now()
+	switch {
+	case readErr != nil:
+		return readErr
+	case !r.Node.Dir:
+		return err // making a directory of a key would lose its value
+	case e.is(r.Node, now):
+		return nil
+	}
+	return i.set(ctx, e, client.SetOptions{Dir: true, PrevExist: client.PrevExists})
+}
+
+// set writes e with the time that it still has: to the nearest second, so that
+// it ends at most half a second late, but for what the request takes.
+func (i *importer) set(ctx context.Context, e entry, o client.SetOptions) error {
+	o.NoValueOnSuccess = true
+	_, err := persistently(ctx, i.c, func(ctx context.Context) (*client.Response, error) {
+		if left, ends := e.left(time.Now()); ends {
+			o.TTL = max(left.Round(time.Second), time.Second)
+		}
+		return i.cl.Set(ctx, e.Key, e.Value, o)
+	})
+	return err
+}
+
+func (i *importer) read(ctx context.Context, key string) (*client.Response, error) {
+	r, err := persistently(ctx, i.c, func(ctx context.Context) (*client.Response, error) {
+		return i.cl.Get(ctx, key, client.GetOptions{Quorum: true})
+	})
+	if err == nil && r.Node == nil {
+		err = client.ErrInvalidJSON
+	}
+	return r, err
+}
+
+// there is what the server has of the keys in g, as it was at now.
+func (i *importer) there(ctx context.Context, g group) (nodes map[string]*client.Node, now time.Time, err error) {
+	nodes = make(map[string]*client.Node, len(g.entries))
+	if len(g.entries) > 1 || !hidden(g.entries[0].Key) {
+		r, err := i.read(ctx, g.parent)
+		now = time.Now()
+		if err != nil && !absent(err) {
+			return nil, now, err
+		}
+		if err == nil {
+			for _, n := range r.Node.Nodes {
+				nodes[n.Key] = n
+			}
+		}
+	}
+	for _, e := range g.entries {
+		if !hidden(e.Key) {
+			continue // it is listed
+		}
+		r, err := i.read(ctx, e.Key)
+		now = time.Now()
+		if err != nil && !absent(err) {
+			return nil, now, err
+		}
+		if err == nil {
+			nodes[e.Key] = r.Node
+		}
+	}
+	return nodes, now, nil
+}
+
+// hidden reports whether directories do not list a key.
+func hidden(key string) bool { return baseName(key)[:1] == "_" }
+
+// absent reports whether err says that there is no such key.
+func absent(err error) bool {
+	return client.HasCode(err, client.CodeKeyNotFound) || client.HasCode(err, client.CodeNotADirectory)
+}
+
+// compare reads g again. What has ended meanwhile may be gone.
+func (i *importer) compare(ctx context.Context, g group) error {
+	there, now, err := i.there(ctx, g)
+	if err != nil {
+		return err
+	}
+	var o outcomes
+	for _, e := range g.entries {
+		n := there[e.Key]
+		if left, ends := e.left(now); ends && left <= tolerance && (n == nil || e.Dir) {
+			continue
+		}
+		o.wanted.add(&e)
+		if n != nil {
+			found := entryOf(n, now)
+			o.found.add(&found)
+		}
+		if !e.is(n, now) {
+			o.different = append(o.different, e.Key)
+		}
+	}
+	i.note(func(all *outcomes) {
+		all.wanted.merge(o.wanted)
+		all.found.merge(o.found)
+		all.different = append(all.different, o.different...)
+	})
+	return nil
+}
