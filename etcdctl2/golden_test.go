@@ -191,3 +191,18 @@ func play(t *testing.T, name string, steps []step, programs string) {
 		}
 	}
 }
+
+// TestDeparturesAreOnThePageAboutThem keeps docs/compatibility.md complete.
+func TestDeparturesAreOnThePageAboutThem(t *testing.T) {
+	page, err := os.ReadFile("../docs/compatibility.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for scenario, steps := range departures {
+		for n, d := range steps {
+			if !strings.Contains(string(page), "`"+d.name+"`") {
+				t.Errorf("%s, step %d departs as %s, which is not on the page", scenario, n, d.name)
+			}
+		}
+	}
+}
