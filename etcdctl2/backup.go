@@ -109,15 +109,15 @@ const stalled = time.Minute
 
 // backupFromServer makes a backup of what a server sends.
 func backupFromServer(ctx context.Context, c *call) error {
-	ctx, release := c.interruptible(ctx)
-	defer release()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	cl, err := c.client(ctx)
+	cl, err := c.client(ctx) // who interrupts this has nothing to clear away
 	if err != nil {
 		return err
 	}
 	defer cl.Close()
+	ctx, release := c.interruptible(ctx)
+	defer release()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	patience := time.AfterFunc(stalled, func() { cancel(fmt.Errorf("the server sent nothing for %v", stalled)) })
 	defer patience.Stop()
 	snapshot, err := cl.Snapshot(ctx)
@@ -159,6 +159,7 @@ type incoming struct {
 func (in *incoming) Read(b []byte) (int, error) {
 	in.patience.Reset(stalled)
 	n, err := in.body.Read(b)
+	in.patience.Stop() // what is done with it is not the server's affair
 	in.show.add(int64(n))
 	return n, err
 }

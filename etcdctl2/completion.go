@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -207,12 +208,18 @@ func (c *call) ask(ctx context.Context, t typed, words ...string) []string {
 	var out bytes.Buffer
 	asking := *c.shell
 	asking.args = slices.Concat(c.shell.args[:1], t.globals, []string{"--no-sync", "--output", simple, "--timeout", "500ms", "--total-timeout", "1s"}, words)
-	asking.stdin, asking.stdout, asking.stderr = bytes.NewReader(nil), &out, io.Discard
+	asking.stdin, asking.stdout, asking.stderr = silence{}, &out, io.Discard
 	if asking.run(ctx) != 0 {
 		return nil
 	}
 	return strings.FieldsFunc(out.String(), func(r rune) bool { return r == '\n' })
 }
+
+// silence is what the user says who is not to be asked: a password that is not
+// on the line is not known.
+type silence struct{}
+
+func (silence) Read([]byte) (int, error) { return 0, errors.New("there is nobody to ask") }
 
 // completionScripts are for shells, by their names. PROGRAM stands for the name
 // of the program.

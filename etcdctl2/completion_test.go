@@ -58,6 +58,7 @@ func TestWordsAreCompleted(t *testing.T) {
 			{"help ex", "exec-watch export"},
 			{"nonsense ", ""},
 			{"--endpoints http://127.0.0.1:1 get /", ""},
+			{"--username ann get ", ""}, // nobody is asked for the password
 		} {
 			if got := w.completed(strings.Split(test.typed, " ")...); !slices.Equal(got, strings.Fields(test.want)) {
 				t.Errorf("%q becomes %q, want %q", test.typed, got, test.want)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path"
 	"strings"
@@ -85,12 +86,15 @@ func (c *call) source(ctx context.Context) (from source, done func(), err error)
 		key = c.Args().First()
 	}
 	cl, err := c.clientOf(ctx, strings.Split(urls, ","))
+	if wrong, ok := errors.AsType[*url.Error](err); ok {
+		err = fmt.Errorf("--from names no cluster: %w", wrong.Err) // without the URL, and the password in it
+	}
 	if err != nil {
 		return nil, nil, plainly(exitBadArgs, err.Error())
 	}
 	return func(ctx context.Context, take func(group) error) error {
 		if err := c.walkAll(ctx, c.walker(cl), key, take); err != nil {
-			return fmt.Errorf("read from %s: %w", urls, err)
+			return fmt.Errorf("read from %s: %w", strings.Join(cl.Endpoints(), ","), err)
 		}
 		return nil
 	}, cl.Close, nil

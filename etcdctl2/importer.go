@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path"
 	"sync"
 	"time"
 
@@ -53,14 +55,20 @@ func (i *importer) run(ctx context.Context, from source) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var groups sync.WaitGroup
+	ends := directoryEnds{}
 	err := from(ctx, func(g group) error {
 		i.take(len(g.entries))
-		groups.Go(func() {
+		carry := func() {
 			defer i.giveBack(len(g.entries))
 			if err := i.carry(ctx, g); err != nil {
 				stop(err)
 			}
-		})
+		}
+		if ends.limit(&g) {
+			carry() // before what is in the directories that end: else that could outlive them
+		} else {
+			groups.Go(carry)
+		}
 		return context.Cause(ctx)
 	})
 	if err != nil {
@@ -104,7 +112,7 @@ func (i *importer) carry(ctx context.Context, g group) error {
 		}
 		i.note(func(o *outcomes) { o.kept += len(g.entries) - len(missing) })
 	}
-	if err := i.writeAll(ctx, missing); err != nil {
+	if err := i.writeAll(ctx, missing, g.end); err != nil {
 		return err
 	}
 	i.tell(len(g.entries))
@@ -120,9 +128,9 @@ func (i *importer) note(what func(*outcomes)) {
 	what(&i.mu.outcomes)
 }
 
-// writeAll writes entries, as many at a time as there are slots. It stops at
-// the first that cannot be written.
-func (i *importer) writeAll(ctx context.Context, entries []entry) error {
+// writeAll writes entries until end, as many at a time as there are slots. It
+// stops at the first that cannot be written.
+func (i *importer) writeAll(ctx context.Context, entries []entry, end time.Time) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var writes sync.WaitGroup
@@ -132,8 +140,8 @@ func (i *importer) writeAll(ctx context.Context, entries []entry) error {
 		}
 		writes.Go(func() {
 			defer func() { <-i.slots }()
-			if err := i.write(ctx, e); err != nil {
-				stop(fmt.Errorf("import %s: %w", e.Key, err))
+			if err := i.write(ctx, e, end); err != nil {
+				stop(fmt.Errorf("import %s: %w", onOneLine(e.Key), err))
 			}
 		})
 	}
@@ -155,26 +163,45 @@ func (i *importer) takeSlot(ctx context.Context) bool {
 	}
 }
 
-// write writes e, if it has not ended.
-func (i *importer) write(ctx context.Context, e entry) error {
-	if left, ends := e.left(time.Now()); ends && left <= 0 {
+// write writes e, if neither that has ended nor end has come.
+func (i *importer) write(ctx context.Context, e entry, end time.Time) error {
+	until := ctx
+	if !end.IsZero() {
+		var cancel context.CancelFunc
+		until, cancel = context.WithDeadline(ctx, end)
+		defer cancel()
+	}
+	err := until.Err()
+	if left, ends := e.left(time.Now()); err == nil && ends && left <= 0 {
+		err = errOver
+	}
+	if err == nil && !i.dry {
+		err = i.put(until, e)
+	}
+	switch {
+	case err == nil:
+		i.note(func(o *outcomes) {
+			o.done.add(&e)
+			if !i.dry {
+				o.written++
+			}
+		})
+	case errors.Is(err, errOver), ctx.Err() == nil && until.Err() != nil:
 		i.note(func(o *outcomes) { o.ended++ })
-		return nil
+	default:
+		return err
 	}
-	i.note(func(o *outcomes) { o.done.add(&e) })
-	if i.dry {
-		return nil
-	}
-	var err error
+	return nil
+}
+
+// errOver says that an entry has ended.
+var errOver = errors.New("it has ended")
+
+func (i *importer) put(ctx context.Context, e entry) error {
 	if e.Dir {
-		err = i.makeDirectory(ctx, e)
-	} else {
-		err = i.set(ctx, e, client.SetOptions{})
+		return i.makeDirectory(ctx, e)
 	}
-	if err == nil {
-		i.note(func(o *outcomes) { o.written++ })
-	}
-	return err
+	return i.set(ctx, e, client.SetOptions{})
 }
 
 // makeDirectory makes e. The directory may be there: because it was, or because
@@ -268,8 +295,11 @@ func (i *importer) compare(ctx context.Context, g group) error {
 	var o outcomes
 	for _, e := range g.entries {
 		n := there[e.Key]
-		if left, ends := e.left(now); ends && left <= tolerance && (n == nil || e.Dir) {
+		if left, ends := e.left(now); ends && (left <= 0 || left <= tolerance && (n == nil || e.Dir)) {
 			continue
+		}
+		if !g.end.IsZero() && g.end.Sub(now) <= tolerance {
+			continue // it goes with its directory
 		}
 		o.wanted.add(&e)
 		if n != nil {
@@ -286,4 +316,34 @@ func (i *importer) compare(ctx context.Context, g group) error {
 		all.different = append(all.different, o.different...)
 	})
 	return nil
+}
+
+// directoryEnds are the directories that end, and when they do, or what they
+// are in does.
+type directoryEnds map[string]time.Time
+
+// lastMoment is how long before the end of its directory the last entry may
+// be written. One that came later would make the directory anew, and stay.
+const lastMoment = time.Second
+
+// limit says until when g may be written, and reports whether there are
+// directories in it that end.
+func (d directoryEnds) limit(g *group) (ending bool) {
+	for dir := g.parent; len(d) > 0 && dir != "/" && dir != "."; dir = path.Dir(dir) {
+		if end, found := d[dir]; found {
+			g.end = end
+			break
+		}
+	}
+	for _, e := range g.entries {
+		if !e.Dir || e.Expiration == nil {
+			continue
+		}
+		ending = true
+		d[e.Key] = e.Expiration.Add(-lastMoment)
+		if !g.end.IsZero() && g.end.Before(d[e.Key]) {
+			d[e.Key] = g.end
+		}
+	}
+	return ending
 }

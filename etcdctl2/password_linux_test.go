@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,5 +72,34 @@ func TestAPasswordThatIsTypedIsNotShown(t *testing.T) {
 	}
 	if !echoes(t, terminal) {
 		t.Error("the terminal stays silent")
+	}
+}
+
+// An interrupt at the prompt ends the program; whoever waits for interrupts
+// around it would keep that from happening.
+func TestABackupDoesNotWaitForInterruptsWhileItAsksForThePassword(t *testing.T) {
+	keyboard, terminal := newTerminal(t)
+	s, _, _ := newShell("--no-sync", "--endpoints", "http://127.0.0.1:1", "--username", "root", "backup", "--backup-dir", t.TempDir())
+	s.stdin = terminal
+	var waiting atomic.Int64
+	s.interruptible = func(ctx context.Context) (context.Context, context.CancelFunc) {
+		waiting.Add(1)
+		return context.WithCancel(ctx)
+	}
+	done := make(chan int, 1)
+	go func() { done <- s.run(t.Context()) }()
+	for end := time.Now().Add(10 * time.Second); echoes(t, terminal); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nobody asks for the password")
+		}
+	}
+	if got := waiting.Load(); got != 1 {
+		t.Errorf("%d wait for an interrupt at the prompt, want 1", got)
+	}
+	if _, err := keyboard.WriteString("secret\n"); err != nil {
+		t.Fatal(err)
+	}
+	if code := <-done; code == 0 {
+		t.Error("there was nobody to back up")
 	}
 }

@@ -51,8 +51,11 @@ func readBelow(ctx context.Context, c *call, cl *client.Client, nodes []*client.
 			continue
 		}
 		r, err := asking(ctx, c, func(ctx context.Context) (*client.Response, error) { return cl.Get(ctx, n.Key, o) })
-		if client.HasCode(err, client.CodeKeyNotFound) {
+		if absent(err) {
 			continue
+		}
+		if err == nil && r.Node == nil {
+			err = client.ErrInvalidJSON
 		}
 		if err != nil {
 			return err

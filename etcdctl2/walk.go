@@ -25,6 +25,7 @@ type entry struct {
 type group struct {
 	parent  string
 	entries []entry
+	end     time.Time // none of them may be written from then on; zero: they may always be
 }
 
 // entryOf is n as it was read at now. Its end is told by the clock here: how
@@ -116,7 +117,7 @@ func (w *walker) walk(ctx context.Context, key string, take func(group) error) e
 		return err
 	}
 	if n.Key != "" && n.Key != "/" {
-		if err := take(group{path.Dir(n.Key), []entry{entryOf(n, now)}}); err != nil {
+		if err := take(group{parent: path.Dir(n.Key), entries: []entry{entryOf(n, now)}}); err != nil {
 			return err
 		}
 	}
@@ -133,7 +134,7 @@ func (w *walker) below(ctx context.Context, n *client.Node, now time.Time, take 
 		}
 	}
 	if len(entries) > 0 {
-		if err := take(group{"/" + strings.TrimPrefix(n.Key, "/"), entries}); err != nil {
+		if err := take(group{parent: "/" + strings.TrimPrefix(n.Key, "/"), entries: entries}); err != nil {
 			return err
 		}
 	}

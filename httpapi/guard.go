@@ -53,7 +53,7 @@ const denied = "Insufficient credentials"
 // claim is who r says sent it.
 func (a *API) claim(r *http.Request) auth.Claim {
 	c := auth.Claim{From: r.RemoteAddr}
-	if r.Header.Get("Authorization") != "" {
+	if named := r.Header["Authorization"]; len(named) > 0 && named[0] != "" {
 		c.Given = true
 		c.User, c.Password, c.Readable = r.BasicAuth()
 		return c

@@ -111,23 +111,20 @@ func (e *NotEmptyError) Error() string {
 }
 
 // inEmptyDirectory has fill write to the directory of r, closes r, and writes
-// the manifest, if fill has one. It leaves nothing there if that fails.
+// the manifest, if fill has one. It leaves nothing there if that fails. Until
+// fill has written all, no server starts there.
 func (r *Replica) inEmptyDirectory(fill func(*Replica) (*Manifest, error)) (*Manifest, error) {
-	for _, dir := range []string{r.config.Dir, r.logDir()} {
-		names, err := r.fs.List(dir)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, errors.Join(err, r.Close())
-		}
-		if slices.Sort(names); len(names) > 0 {
-			return nil, errors.Join(&NotEmptyError{dir, names}, r.Close())
-		}
-	}
-	err := r.lockDirectory()
-	var m *Manifest
+	err := r.mustBeEmpty()
 	if err == nil {
-		m, err = fill(r)
+		err = r.lockDirectory()
 	}
-	err = errors.Join(err, r.Close())
+	if err == nil {
+		err = r.mustBeEmpty() // somebody may have been faster, and be done
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	m, err := r.fillAlone(fill)
 	if err == nil && m != nil {
 		if err = m.list(r.fs, r.config.Dir, r.config.LogDir); err == nil {
 			err = m.write(r.fs, r.config.Dir)
@@ -137,6 +134,52 @@ func (r *Replica) inEmptyDirectory(fill func(*Replica) (*Manifest, error)) (*Man
 		return nil, errors.Join(err, r.fs.RemoveAll(r.logDir()), r.fs.RemoveAll(r.config.Dir))
 	}
 	return m, nil
+}
+
+// mustBeEmpty is an error if there is anything where r is to write.
+func (r *Replica) mustBeEmpty() error {
+	for _, dir := range []string{r.config.Dir, r.logDir()} {
+		names, err := r.fs.List(dir)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if r.lock != nil {
+			names = slices.DeleteFunc(names, func(name string) bool { return name == lockFile })
+		}
+		if slices.Sort(names); len(names) > 0 {
+			return &NotEmptyError{dir, names}
+		}
+	}
+	return nil
+}
+
+// unfinishedFile lies where a backup or a member is being made of another one's
+// data. What is there without it being whole would begin anew, with nothing.
+const unfinishedFile = "unfinished"
+
+// fillAlone has fill write, and closes r.
+func (r *Replica) fillAlone(fill func(*Replica) (*Manifest, error)) (m *Manifest, err error) {
+	if err = writeWhole(r.fs, r.config.Dir, unfinishedFile, nil); err == nil {
+		m, err = fill(r)
+	}
+	if err = errors.Join(err, r.Close()); err != nil {
+		return nil, err
+	}
+	err = r.fs.Remove(r.fs.PathJoin(r.config.Dir, unfinishedFile))
+	return m, errors.Join(err, syncDir(r.fs, r.config.Dir))
+}
+
+// mustBeFinished is an error if what was to be written to the directory of r
+// was not.
+func (r *Replica) mustBeFinished() error {
+	_, err := r.fs.Stat(r.fs.PathJoin(r.config.Dir, unfinishedFile))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("the backup or restore that was to write %s was not finished: remove the directory and do it again", r.config.Dir)
 }
 
 // mayBeCopied says whether a member of ours lives in dir.

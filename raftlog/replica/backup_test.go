@@ -580,9 +580,8 @@ func TestABackupFromAStreamThatBreaksLeavesNothing(t *testing.T) {
 	})
 }
 
-// An identity that says founding beside --force-new-cluster: the operator
-// counts on data that are not there.
-func TestAnUnfinishedBackupIsNotForced(t *testing.T) {
+// Who starts a server on an unfinished backup counts on data that are not there.
+func TestNoServerStartsOnAnUnfinishedBackup(t *testing.T) {
 	inCluster(t, 1, func(t *testing.T, c *apitest.Cluster) {
 		m := c.Members[0]
 		ruin := diskOf(m)
@@ -604,11 +603,47 @@ func TestAnUnfinishedBackupIsNotForced(t *testing.T) {
 		fs := copyOf(t, ruin, "b")
 		out.CloseWithError(errors.New("enough"))
 		backup.Wait()
-		_, err := replica.Open(replica.Config{Dir: "b/member", FS: fs, ForceNew: true, Name: "c1", Founders: restoreConfig(fs, "c1").Founders})
-		if err == nil || !strings.Contains(err.Error(), "not finished") {
-			t.Errorf("a start on it says %v", err)
+		for _, forced := range []bool{true, false} {
+			_, err := replica.Open(replica.Config{Dir: "b/member", FS: fs, ForceNew: forced, Name: "c1", Founders: restoreConfig(fs, "c1").Founders})
+			if err == nil || !strings.Contains(err.Error(), "not finished") {
+				t.Errorf("a start on it, forced %t, says %v", forced, err)
+			}
 		}
 	})
+}
+
+// Two that write to the same place at once: one of them does, and the other
+// one leaves it alone.
+func TestOfTwoBackupsAtOnceToOnePlaceOneIsMade(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *apitest.Cluster) {
+		fs := &eavesdropper{MemFS: diskOf(c.Members[0])}
+		m, first := c.Members[0], &replica.Manifest{}
+		fs.locked = func() { // between the look whether it is empty and the lock
+			fs.locked = nil
+			first = mustBackUp(t, "from the files", "b/member", m)
+		}
+		_, err := replica.Backup(replica.Config{Dir: "b/member", FS: fs}, m.Name+".etcd/member", "")
+		if err == nil {
+			t.Error("both are made")
+		}
+		found, err := replica.VerifyBackup(diskOf(m), "b/member", "")
+		if err != nil || found.Sum != first.Sum {
+			t.Errorf("the one that was made is %v, %v", found, err)
+		}
+	})
+}
+
+// eavesdropper is a disk on which something happens before a directory is locked.
+type eavesdropper struct {
+	*vfs.MemFS
+	locked func()
+}
+
+func (e *eavesdropper) Lock(name string) (io.Closer, error) {
+	if strings.HasSuffix(name, "/lock") && e.locked != nil {
+		e.locked()
+	}
+	return e.MemFS.Lock(name)
 }
 
 // filesBelow are the files below dir that hold something.

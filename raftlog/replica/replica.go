@@ -142,12 +142,15 @@ func (r *Replica) open() error {
 	if err := r.lockDirectory(); err != nil {
 		return err
 	}
+	if err := r.mustBeFinished(); err != nil {
+		return err
+	}
 	id, err := readIdentity(r.fs, r.config.Dir)
 	founding := errors.Is(err, errNoIdentity) || err == nil && id.Founding
 	r.behind = !founding || r.config.Join != nil
 	switch {
 	case id.Founding && r.config.ForceNew:
-		err = fmt.Errorf("there is nothing to force a new cluster with in %s: the backup that was to be written there was not finished", r.config.Dir)
+		err = fmt.Errorf("there is nothing to force a new cluster with in %s: its cluster was never founded", r.config.Dir)
 	case founding && r.config.Join != nil:
 		id, err = r.join(id.Founding)
 	case founding:
