@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -66,18 +68,34 @@ func keyAndCommand(args []string) (key string, command []string, ok bool) {
 }
 
 // start starts command, which learns from its environment what has happened.
-// It gets nothing to read.
+// It gets nothing to read. A value that does not fit into an environment is
+// left out, and that is told: the event is not lost.
 func (c *call) start(command []string, event *client.Response) error {
+	about := []string{
+		"ETCD_WATCH_ACTION=" + event.Action,
+		"ETCD_WATCH_MODIFIED_INDEX=" + strconv.FormatUint(event.Node.ModifiedIndex, 10),
+		"ETCD_WATCH_KEY=" + event.Node.Key,
+	}
+	err := c.startWith(command, append(about, "ETCD_WATCH_VALUE="+event.Node.Value)...)
+	if errors.Is(err, syscall.E2BIG) || strings.Contains(event.Node.Value, "\x00") {
+		if _, err := fmt.Fprintf(c.stderr, "The value of %q does not fit into the environment: going on without ETCD_WATCH_VALUE.\n", event.Node.Key); err != nil {
+			return err
+		}
+		err = c.startWith(command, about...)
+	}
+	if err != nil {
+		return &exitError{code: exitBadArgs, text: err.Error()}
+	}
+	return nil
+}
+
+func (c *call) startWith(command []string, about ...string) error {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
-	cmd.Env = append(slices.Clone(c.environ),
-		"ETCD_WATCH_ACTION="+event.Action,
-		"ETCD_WATCH_MODIFIED_INDEX="+strconv.FormatUint(event.Node.ModifiedIndex, 10),
-		"ETCD_WATCH_KEY="+event.Node.Key,
-		"ETCD_WATCH_VALUE="+event.Node.Value,
-	)
+	cmd.Env = slices.DeleteFunc(slices.Clone(c.environ), func(v string) bool { return strings.HasPrefix(v, "ETCD_WATCH_") })
+	cmd.Env = append(cmd.Env, about...)
 	if err := cmd.Start(); err != nil {
-		return &exitError{code: exitBadArgs, text: err.Error()}
+		return err
 	}
 	// Nobody waits for this one: it ends with the program it waits for, which
 	// may outlive ours. How that ends is its own affair.

@@ -93,6 +93,24 @@ func TestAProgramThatFailsDoesNotEndExecWatch(t *testing.T) {
 	})
 }
 
+func TestAValueThatDoesNotFitIntoAnEnvironmentIsLeftOut(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		f := w.follow("exec-watch", "/k", "--", "sh", "-c", `echo $ETCD_WATCH_MODIFIED_INDEX ${ETCD_WATCH_VALUE-none}`)
+		for _, value := range []string{"a\x00b", strings.Repeat("x", 200_000)} {
+			if got := w.runWith(value, "set", "/k"); got.code != 0 {
+				t.Fatal(got)
+			}
+			synctest.Wait()
+		}
+		w.must("short\n", "set", "/k", "short")
+		const note = "The value of \"/k\" does not fit into the environment: going on without ETCD_WATCH_VALUE.\n"
+		got := f.interrupted()
+		if seen := lines(got.stdout); !slices.Equal(slices.Sorted(slices.Values(seen)), []string{"4 none", "5 none", "6 short"}) || got.stderr != note+note || got.code != 0 {
+			t.Error(got)
+		}
+	})
+}
+
 func TestProgramsOfExecWatchOverlap(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		mark := filepath.Join(t.TempDir(), "second")

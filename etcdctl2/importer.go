@@ -250,32 +250,39 @@ func (i *importer) read(ctx context.Context, key string) (*client.Response, erro
 // there is what the server has of the keys in g, as it was at now.
 func (i *importer) there(ctx context.Context, g group) (nodes map[string]*client.Node, now time.Time, err error) {
 	nodes = make(map[string]*client.Node, len(g.entries))
-	if len(g.entries) > 1 || !hidden(g.entries[0].Key) {
-		r, err := i.read(ctx, g.parent)
-		now = time.Now()
-		if err != nil && !absent(err) {
-			return nil, now, err
-		}
-		if err == nil {
-			for _, n := range r.Node.Nodes {
-				nodes[n.Key] = n
-			}
-		}
+	if one := g.entries[0]; len(g.entries) == 1 && (hidden(one.Key) || !one.Dir) {
+		now, err = i.find(ctx, one.Key, func(n *client.Node) { nodes[one.Key] = n })
+		return nodes, now, err
 	}
+	now, err = i.find(ctx, g.parent, func(dir *client.Node) {
+		for _, n := range dir.Nodes {
+			nodes[n.Key] = n
+		}
+	})
 	for _, e := range g.entries {
-		if !hidden(e.Key) {
-			continue // it is listed
-		}
-		r, err := i.read(ctx, e.Key)
-		now = time.Now()
-		if err != nil && !absent(err) {
-			return nil, now, err
-		}
-		if err == nil {
-			nodes[e.Key] = r.Node
+		if err == nil && hidden(e.Key) { // it is not listed
+			now, err = i.find(ctx, e.Key, func(n *client.Node) { nodes[e.Key] = n })
 		}
 	}
-	return nodes, now, nil
+	return nodes, now, err
+}
+
+// find hands over what is at key, if anything is, once there is a slot for the
+// request. It says when that was.
+func (i *importer) find(ctx context.Context, key string, found func(*client.Node)) (now time.Time, err error) {
+	if !i.takeSlot(ctx) {
+		return now, context.Cause(ctx)
+	}
+	defer func() { <-i.slots }()
+	r, err := i.read(ctx, key)
+	now = time.Now()
+	if absent(err) {
+		return now, nil
+	}
+	if err == nil {
+		found(r.Node)
+	}
+	return now, err
 }
 
 // hidden reports whether directories do not list a key.

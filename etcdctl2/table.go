@@ -76,7 +76,7 @@ func drawTable(header []string, rows [][]string) string {
 	for i, line := range lines {
 		cells := make([]string, len(header))
 		for j := range cells {
-			cells[j] = onOneLine(line[j])
+			cells[j] = shortened(onOneLine(line[j]))
 			widths[j] = max(widths[j], columns(cells[j]))
 		}
 		lines[i] = cells
@@ -101,6 +101,21 @@ func drawTable(header []string, rows [][]string) string {
 		b.WriteString(frame + "\n")
 	}
 	return b.String()
+}
+
+// widest is how many bytes of a cell are shown: every line is as long as the
+// longest.
+const widest = 200
+
+func shortened(cell string) string {
+	if len(cell) <= widest {
+		return cell
+	}
+	end := widest
+	for !utf8.RuneStart(cell[end]) {
+		end--
+	}
+	return cell[:end] + "..."
 }
 
 // onOneLine is text with what a terminal would not show, or would act on,

@@ -57,13 +57,14 @@ func (e *entry) left(now time.Time) (d time.Duration, ends bool) {
 	return e.Expiration.Sub(now), true
 }
 
-// is reports whether a server has e as n, which was read at now.
+// is reports whether a server has e as n, which was read at now. What was told
+// of its lifetime may be old by then; where the clocks agree, its end tells.
 func (e *entry) is(n *client.Node, now time.Time) bool {
 	if n == nil || n.Dir != e.Dir || n.Value != e.Value || (n.Expiration == nil) != (e.Expiration == nil) {
 		return false
 	}
 	left, ends := e.left(now)
-	return !ends || (left-time.Duration(n.TTL)*time.Second).Abs() <= tolerance
+	return !ends || (left-time.Duration(n.TTL)*time.Second).Abs() <= tolerance || n.Expiration.Sub(*e.Expiration).Abs() <= tolerance
 }
 
 // tally counts entries.

@@ -33,15 +33,16 @@ func TestAnEndIsToldByTheClockHere(t *testing.T) {
 
 func TestLifetimesAreComparedWithTolerance(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	end := now.Add(100 * time.Second)
+	end, theirs := now.Add(100*time.Second), now.Add(time.Hour) // their clock is another one
 	e := entry{Key: "/k", Value: "v", Expiration: &end}
 	for _, test := range []struct {
 		node *client.Node
 		want bool
 	}{
-		{&client.Node{Value: "v", TTL: 99, Expiration: &end}, true},
-		{&client.Node{Value: "v", TTL: 102, Expiration: &end}, true},
-		{&client.Node{Value: "v", TTL: 103, Expiration: &end}, false},
+		{&client.Node{Value: "v", TTL: 99, Expiration: &theirs}, true},
+		{&client.Node{Value: "v", TTL: 102, Expiration: &theirs}, true},
+		{&client.Node{Value: "v", TTL: 103, Expiration: &theirs}, false},
+		{&client.Node{Value: "v", TTL: 110, Expiration: &end}, true}, // the answer was on its way for long
 		{&client.Node{Value: "v"}, false},
 		{&client.Node{Value: "w", TTL: 100, Expiration: &end}, false},
 		{&client.Node{Dir: true, TTL: 100, Expiration: &end}, false},

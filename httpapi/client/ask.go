@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -199,7 +200,18 @@ func (c *Client) sendTo(ctx context.Context, e *endpoint, to *url.URL, r request
 		req.Host = socketName
 		return c.socket.RoundTrip(req)
 	}
-	return c.tcp.RoundTrip(req)
+	answer, err := c.tcp.RoundTrip(req)
+	return answer, plainly(err)
+}
+
+// plainly is err without net/http's own words around what a server says in
+// TLS: whether it meets that while writing or reading is chance.
+func plainly(err error) error {
+	var remote *net.OpError
+	if errors.As(err, &remote) && remote.Op == "remote error" {
+		return remote
+	}
+	return err
 }
 
 // authorize adds credentials, but not where a redirect leads out of the
