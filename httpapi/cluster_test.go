@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -257,16 +258,32 @@ func TestALeaderThatIsCutOffPromisesNothing(t *testing.T) {
 	})
 }
 
-// When the leader's process ends, its followers need not wait for it.
+// When the leader's process ends, its followers need not wait for it. Now and
+// then two of them stand at once and both lose: then there is a second try, and
+// even that comes sooner than an election timeout.
 func TestAKilledLeaderIsReplacedAtOnce(t *testing.T) {
-	clustered(t, 3, func(t *testing.T, b *bench) {
-		b.roles["leader"].Kill()
-		start := time.Now()
-		b.at("follower").put("/v2/keys/a", "value=1").wantIn(t, 201, `"value":"1"`)
-		if took := time.Since(start); took > 900*time.Millisecond { // two may stand at once; an election takes longer
-			t.Errorf("a write took %v", took)
+	var late atomic.Int32
+	t.Run("cluster", func(t *testing.T) {
+		for i := range 5 {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				clustered(t, 3, func(t *testing.T, b *bench) {
+					b.roles["leader"].Kill()
+					start := time.Now()
+					b.at("follower").put("/v2/keys/a", "value=1").wantIn(t, 201, `"value":"1"`)
+					took := time.Since(start)
+					if took > 400*time.Millisecond {
+						late.Add(1)
+					}
+					if took >= time.Second {
+						t.Errorf("a write took %v", took)
+					}
+				})
+			})
 		}
 	})
+	if n := late.Load(); n > 1 {
+		t.Errorf("%d of 5 writes took more than 400 ms", n)
+	}
 }
 
 func TestALeaderThatIsToldToStopHandsOver(t *testing.T) {
