@@ -25,6 +25,7 @@ type config struct {
 	advertisePeer         urls
 	advertiseClient       urls
 	metricsURLs           urls
+	httpEngine            string // lean or std
 	initialCluster        string
 	state                 string // new or existing
 	token                 string
@@ -99,9 +100,9 @@ func defaults() *config {
 		enableV2:       true,
 		hostWhitelist:  words{"*"},
 		bcryptCost:     defaultBcryptCost,
-		logLevel:       levelInfo,
-		logOutputs:     words{outputDefault},
-		given:          map[string]bool{},
+		logLevel:       levelInfo, httpEngine: engineLean,
+		logOutputs: words{outputDefault},
+		given:      map[string]bool{},
 	}
 }
 

@@ -40,6 +40,8 @@ var rooms = []struct {
 		"tlsfiles is a leaf: the command line uses it without a server"},
 	{"httpapi/tlsfiles/certtest", nil,
 		"certtest is a leaf, and of tests only"},
+	{"httpapi/conn", nil,
+		"conn is a leaf: it serves any handler"},
 	{"httpapi/client", nil,
 		"client is for strangers too: the standard library only"},
 	{"etcdctl2", []string{"keytree/httpapi/client", "keytree/raftlog/block", "keytree/httpapi/tlsfiles", "keytree/raftlog/member", "keytree/raftlog/replica",

@@ -163,7 +163,7 @@ func (m *running) await(ctx context.Context, next <-chan struct{}) (goOn bool, f
 }
 
 // serve answers on all of open until the server is stopped.
-func (m *running) serve(server *http.Server, open []listener) {
+func (m *running) serve(server httpServer, open []listener) {
 	for _, l := range open {
 		m.start(func() error {
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -187,7 +187,7 @@ func (m *running) stop(ctx context.Context, healthy bool) {
 	}
 	m.replica.EndWatches()
 	var ends sync.WaitGroup
-	for _, server := range []*http.Server{m.clients, m.peers, m.metrics} {
+	for _, server := range []httpServer{m.clients, m.peers, m.metrics} {
 		ends.Go(func() {
 			if err := server.Shutdown(ctx); err != nil {
 				_ = server.Close() // who did not finish in time is cut off

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 
@@ -9,6 +11,7 @@ import (
 
 	"keytree/httpapi"
 	"keytree/httpapi/auth"
+	"keytree/httpapi/conn"
 )
 
 // sockets are what a member listens on.
@@ -34,7 +37,29 @@ func (s sockets) close() {
 }
 
 // servers answer on them.
-type servers struct{ clients, peers, metrics *http.Server }
+type servers struct{ clients, peers, metrics httpServer }
+
+// httpServer is an *http.Server or what stands before one.
+type httpServer interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
+}
+
+// The values of --http-engine.
+const (
+	engineLean = "lean"
+	engineStd  = "std"
+)
+
+// newClientServer makes the server of the client listeners.
+func (c *config) newClientServer(h http.Handler, logger *slog.Logger) httpServer {
+	std := httpapi.NewServer(h, logger)
+	if c.httpEngine == engineStd {
+		return std
+	}
+	return conn.New(std)
+}
 
 // makeServers makes what the member answers with.
 func (m *running) makeServers(c *config, journal *journal, logger *slog.Logger, level *slog.LevelVar) error {
@@ -79,7 +104,7 @@ func (m *running) makeServers(c *config, journal *journal, logger *slog.Logger, 
 	if api.EnablePprof {
 		logger.Info("pprof is enabled under /debug/pprof")
 	}
-	m.clients = httpapi.NewServer(journal.audited(c.gated(httpapi.New(api), logger)), logger)
+	m.clients = c.newClientServer(journal.audited(c.gated(httpapi.New(api), logger)), logger)
 	m.peers = httpapi.NewServer(forPeers(m.transport.Handler(), httpapi.NewPeerHandler(api)), logger)
 	m.metrics = httpapi.NewServer(httpapi.NewMetricsHandler(api), logger)
 	return nil

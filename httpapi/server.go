@@ -6,16 +6,21 @@ import (
 	"time"
 )
 
-// NewServer makes the server of a client listener: HTTP/1.1, and HTTP/2 where
-// it is agreed on in a TLS handshake, with limits on everything a client can
-// be slow at. There is no limit on reading a whole request, it would cut
+// NewServer makes the server of a listener: HTTP/1.1 and HTTP/2, agreed on in a
+// TLS handshake or, without TLS, begun by the client, with limits on everything
+// a client can be slow at. There is no limit on reading a whole request, it would cut
 // watches; the handler limits bodies itself, and renews the write limit with
 // every piece it sends, so that only an answer nobody takes meets it.
 //
 // In HTTP/2 these limits are those of single streams. What keeps a connection
 // from hanging on a client that reads nothing is WriteByteTimeout.
 func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
+		Protocols:         protocols,
 		Handler:           h,
 		ReadHeaderTimeout: 30 * time.Second,
 		WriteTimeout:      5 * time.Minute,
