@@ -1,11 +1,11 @@
 # make run    builds the server and starts one member: curl localhost:2379/v2/keys
 # make test   installs what the tests need and runs all of them
-.PHONY: run build test unit lint e2e patroni bench clean tools
+.PHONY: run build test unit lint e2e patroni bench bench-report soak clean tools
 
 GO ?= go
 BIN := bin
 # What the end-to-end checks compare with: Debian's etcd, etcdctl, python-etcd.
-PACKAGES := etcd-server etcd-client python3-etcd iproute2 openssl
+PACKAGES := etcd-server etcd-client python3-etcd iproute2 openssl haproxy nginx
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
@@ -26,6 +26,8 @@ unit:
 # Real processes beside the real etcd.
 e2e: build tools
 	$(GO) run ./scripts/conformance -keytree $(BIN)/keytree -seed 1
+	$(GO) run ./scripts/conformance -keytree $(BIN)/keytree -seed 1 -http-engine std -ops 4000 -round 1000 -authsample 50 -authops 100
+	$(GO) run ./scripts/smuggle -keytree $(BIN)/keytree
 	$(GO) run ./scripts/crash -server $(BIN)/keytree
 	$(GO) run ./scripts/faults -keytree $(BIN)/keytree -seed 1
 	scripts/clients/run.sh $(BIN)/keytree
@@ -37,6 +39,14 @@ patroni: build
 
 bench: build tools
 	$(GO) run ./scripts/bench $(BENCHFLAGS)
+
+# Writes docs/benchmarks: the table of make bench, and curves of growth.
+bench-report: build tools
+	$(GO) run ./scripts/bench -report docs/benchmarks -growth -growthtime 9m -rounds 1 -seconds 3 -paceseconds 30 -kills 3 $(BENCHFLAGS)
+
+# Load of all kinds, with restarts, until it is clear that nothing grows.
+soak: build
+	$(GO) run ./scripts/soak -minutes 10 -keytree $(BIN)/keytree
 
 lint:
 	test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }

@@ -25,6 +25,9 @@ func (c *config) advise() {
 		c.warn("--max-request-bytes[%d] is more than the log can carry: using %d", c.maxRequestBytes, httpapi.MaxRequestBytesBound)
 		c.maxRequestBytes = httpapi.MaxRequestBytesBound
 	}
+	if c.memberRole != "" && c.proxy.mode != proxyOff {
+		c.warn("--member-role has no effect on a proxy")
+	}
 	if c.auditReads && c.auditLog == "" {
 		c.warn("--audit-reads has no effect without --audit-log")
 	}

@@ -28,6 +28,7 @@ type config struct {
 	httpEngine            string // lean or std
 	initialCluster        string
 	state                 string // new or existing
+	memberRole            string // voter or learner; empty: what it was
 	token                 string
 	discovery             discoveryConfig
 	strictReconfig        bool
@@ -51,6 +52,7 @@ type config struct {
 	legacy                legacyAddresses
 	configFile            string
 	debug, version, help  bool
+	memory                budget          // found out at the start
 	given                 map[string]bool // settings that were set to something
 	notices               []notice
 	clientDefault         bool // listening where newcomers and scripts of 0.4 look
@@ -79,6 +81,7 @@ type proxyConfig struct {
 	mode                                   string // off, readonly or on
 	failureWait, refresh                   uint
 	dialTimeout, writeTimeout, readTimeout uint
+	fanout                                 bool
 }
 
 const (
@@ -100,9 +103,10 @@ func defaults() *config {
 		enableV2:       true,
 		hostWhitelist:  words{"*"},
 		bcryptCost:     defaultBcryptCost,
-		logLevel:       levelInfo, httpEngine: engineLean,
-		logOutputs: words{outputDefault},
-		given:      map[string]bool{},
+		logLevel:       levelInfo,
+		httpEngine:     engineLean,
+		logOutputs:     words{outputDefault},
+		given:          map[string]bool{},
 	}
 }
 

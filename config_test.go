@@ -119,7 +119,7 @@ func TestWithoutFlagsAMemberFoundsAClusterOfItsOwn(t *testing.T) {
 	if !c.strictReconfig || c.forceNew || c.proxy.mode != proxyOff || c.discovery.fallback != fallbackProxy {
 		t.Errorf("%+v", c)
 	}
-	if want := (proxyConfig{proxyOff, 5000, 30_000, 1000, 5000, 0}); c.proxy != want {
+	if want := (proxyConfig{proxyOff, 5000, 30_000, 1000, 5000, 0, false}); c.proxy != want {
 		t.Errorf("a proxy would have %+v, want %+v", c.proxy, want)
 	}
 	c = mustReadConfig(t, "-name", "foo", "-initial-advertise-peer-urls", "http://h:2, http://h:1")

@@ -66,6 +66,9 @@ func form(ctx context.Context, c *config, secure *security, logger *slog.Logger)
 	if c.state == stateExisting {
 		return f.join(ctx, cluster)
 	}
+	if c.learner() {
+		return founding{}, errors.New("a member that founds a cluster votes: add this one to a cluster that runs, and start it with --initial-cluster-state existing")
+	}
 	return f.bootstrap(ctx, cluster, token)
 }
 
@@ -282,6 +285,8 @@ func (f *forming) lookUp(ctx context.Context, host string) (string, error) {
 		}
 	}
 }
+
+func (c *config) learner() bool { return c.memberRole == string(member.Learner) }
 
 func (c *config) memberDir() string { return filepath.Join(c.dataDir, string(memberRole)) }
 

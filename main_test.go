@@ -17,9 +17,11 @@ var rooms = []struct {
 	may    []string
 	reason string
 }{
-	{"store", []string{"github.com/cockroachdb/pebble/v2"},
+	{"store", []string{"keytree/store/compaction", "github.com/cockroachdb/pebble/v2"},
 		"store must not know raft or HTTP: the tree is also opened offline, by backup"},
-	{"raftlog", []string{"github.com/cockroachdb/pebble/v2", "go.etcd.io/raft/v3", "google.golang.org/protobuf"},
+	{"store/compaction", []string{"github.com/cockroachdb/pebble/v2"},
+		"compaction is a leaf: when an engine compacts, whatever it holds"},
+	{"raftlog", []string{"keytree/store/compaction", "github.com/cockroachdb/pebble/v2", "go.etcd.io/raft/v3", "google.golang.org/protobuf"},
 		"raftlog must not know commands: it carries opaque bytes"},
 	{"raftlog/member", nil,
 		"member is a leaf: values only"},

@@ -12,6 +12,7 @@ import (
 
 	"keytree/httpapi"
 	"keytree/httpapi/auth"
+	"keytree/raftlog/member"
 	"keytree/raftlog/peer"
 	"keytree/raftlog/replica"
 )
@@ -37,6 +38,7 @@ func runMember(ctx context.Context, c *config, secure *security, logger *slog.Lo
 	}
 	defer func() { err = errors.Join(err, journal.close()) }()
 	c.logSettings(logger)
+	c.memory = useMemory(logger)
 
 	transport := peer.New(c.peerConfig(secure, logger))
 	r, err := replica.Open(c.replicaConfig(begin, transport, logger))
@@ -216,6 +218,7 @@ func (c *config) replicaConfig(begin founding, transport replica.Transport, logg
 		Join:           begin.join,
 		ForceNew:       c.forceNew,
 		ClientURLs:     c.advertiseClient,
+		Role:           member.Role(c.memberRole),
 		Version:        clusterVersion,
 		Compatible:     httpapi.Compatible,
 		Transport:      transport,
@@ -224,6 +227,8 @@ func (c *config) replicaConfig(begin founding, transport replica.Transport, logg
 		StrictReconfig: c.strictReconfig,
 		HistoryLength:  int(c.watchHistory),
 		CountBytes:     c.quotaBytes > 0,
+		CacheBytes:     c.memory.cache,
+		NodeCacheBytes: c.memory.nodeCache,
 		Logger:         logger,
 	}
 }

@@ -54,7 +54,13 @@ func (p place) command(args ...string) *exec.Cmd {
 // mustLaunch starts a process and does not wait until it is ready for anything.
 func (p place) mustLaunch(args ...string) *server {
 	p.t.Helper()
-	s := &server{t: p.t, stderr: &transcript{}, client: p.client, cmd: p.command(args...)}
+	return p.mustRun(p.command(args...))
+}
+
+// mustRun is mustLaunch with a command that runs the member somehow.
+func (p place) mustRun(cmd *exec.Cmd) *server {
+	p.t.Helper()
+	s := &server{t: p.t, stderr: &transcript{}, client: p.client, cmd: cmd}
 	s.cmd.Stderr = s.stderr
 	if err := s.cmd.Start(); err != nil {
 		p.t.Fatal(err)

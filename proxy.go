@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -43,12 +42,16 @@ func runProxy(ctx context.Context, c *config, secure *security, logger *slog.Log
 		return err
 	}
 	defer closeAll(open)
-	server := httpapi.NewServer(c.gated(p.Handler(), logger), logger)
+	handler := c.gated(p.Handler(), logger)
+	server := httpServer(httpapi.NewServer(handler, logger))
+	if c.proxy.fanout { // for a crowd of watches: it holds them in less than half the memory
+		server = c.newClientServer(handler, logger)
+	}
 	return serveProxy(ctx, p, server, open, secure, logger)
 }
 
 // serveProxy serves p on open until ctx is done or one of them fails.
-func serveProxy(ctx context.Context, p *proxy.Proxy, server *http.Server, open []listener, secure *security, logger *slog.Logger) error {
+func serveProxy(ctx context.Context, p *proxy.Proxy, server httpServer, open []listener, secure *security, logger *slog.Logger) error {
 	follow, stopProxy := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopProxy()
 	r := &running{ended: make(chan error)}
@@ -92,6 +95,7 @@ func (f *forming) proxyConfig(peers []string, registry *prometheus.Registry) pro
 			return c.Members, err
 		},
 		CORS:            len(f.cors) > 0,
+		Fanout:          f.proxy.fanout,
 		MaxRequestBytes: int64(f.maxRequestBytes),
 		Metrics:         registry,
 		Logger:          f.logger,

@@ -72,6 +72,34 @@ func (s *server) mustGetPage(path string) string {
 	return text
 }
 
+func TestAProxySharesWatchesIfItIsToldTo(t *testing.T) {
+	n0, p, q := newPlace(t, "n0"), newPlace(t, "p"), newPlace(t, "q")
+	member := mustFound(t, n0)[0]
+	for _, tt := range []struct {
+		at   place
+		args []string
+		want string // watchers that the member has more
+	}{
+		{p, []string{"--proxy-fanout"}, `"watchers":1}`},
+		{q, nil, `"watchers":4}`},
+	} {
+		s := tt.at.mustProxy(append([]string{"--proxy", "on", "--initial-cluster", "n0=" + n0.peer}, tt.args...)...)
+		for range 3 {
+			watch, err := http.Get(s.client + "/v2/keys/k?wait=true&stream=true")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer watch.Body.Close()
+		}
+		if text := member.mustGetPage("/v2/stats/store"); !strings.Contains(text, tt.want) {
+			t.Errorf("%s: %s, want %s", tt.at.name, text, tt.want)
+		}
+		if shared := strings.Contains(s.mustGetPage("/metrics"), "keytree_proxy_shared_clients 3"); shared != (tt.args != nil) {
+			t.Errorf("%s: shared %v", tt.at.name, shared)
+		}
+	}
+}
+
 func TestAReadonlyProxyPassesReadsOnly(t *testing.T) {
 	n0, p := newPlace(t, "n0"), newPlace(t, "p")
 	mustFound(t, n0)[0].mustPut("/k", "v")

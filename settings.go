@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"strings"
+
+	"keytree/raftlog/member"
 )
 
 // setting is one thing that can be configured. The command line, the
@@ -84,6 +86,7 @@ func (c *config) clusterSettings() []setting {
 		{name: "advertise-client-urls", usage: "this member's client URLs as clients reach them. To be set whenever listen-client-urls is.", value: &c.advertiseClient, shown: defaultClientURLs},
 		{name: "initial-cluster", usage: "NAME=URL,... of the founding members.", value: (*text)(&c.initialCluster), shown: "this member alone"},
 		{name: "initial-cluster-state", usage: "'new' to found a cluster, 'existing' to join one.", value: choice{&c.state, []string{stateNew, stateExisting}}},
+		{name: "member-role", usage: "'voter', or 'learner' for a member that joins to answer reads and watches and has no say. It can be changed with a restart.", value: choice{&c.memberRole, []string{string(member.Voter), string(member.Learner)}}, shown: "what it was; voter if it is new"},
 		{name: "initial-cluster-token", usage: "sets clusters with the same URLs apart.", value: (*text)(&c.token)},
 		{name: "discovery", usage: "URL where the founding members meet, in place of initial-cluster.", value: (*text)(&c.discovery.url)},
 		{name: "discovery-fallback", usage: "what to be when they are enough without this one: 'proxy', or 'exit'.", value: choice{&c.discovery.fallback, []string{fallbackProxy, fallbackExit}}},
@@ -99,6 +102,7 @@ func (c *config) proxySettings() []setting {
 	p := &c.proxy
 	return []setting{
 		{name: "proxy", usage: "be a proxy instead of a member: 'on', 'readonly', or 'off'.", value: choice{&p.mode, []string{proxyOff, proxyReadonly, proxyOn}}},
+		{name: "proxy-fanout", usage: "have clients that watch the same share one watch of a member.", value: (*truth)(&p.fanout)},
 		{name: "proxy-failure-wait", usage: "until a member that failed is asked again.", value: (*number)(&p.failureWait), unit: milliseconds},
 		{name: "proxy-refresh-interval", usage: "between two looks at who is in the cluster.", value: (*number)(&p.refresh), unit: milliseconds},
 		{name: "proxy-dial-timeout", usage: "to connect to a member.", value: (*number)(&p.dialTimeout), unit: milliseconds},

@@ -39,6 +39,8 @@ func (c *config) verify() error {
 		return verification("--max-request-bytes[%d] should be at least %d", c.maxRequestBytes, httpapi.MinRequestBytes)
 	case c.quotaBytes > math.MaxInt64:
 		return verification("--quota-bytes[%d] should be at most %d", c.quotaBytes, math.MaxInt64)
+	case c.forceNew && c.learner():
+		return verification("--force-new-cluster makes this member the only one, so it cannot be a learner")
 	case !c.enableV2:
 		return verification("--enable-v2=false leaves nothing to serve")
 	case c.given["logger"] && c.logger != "capnslog" && c.logger != "zap":

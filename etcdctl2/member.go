@@ -113,8 +113,12 @@ func listMembers(ctx context.Context, c *call, cl *client.Client) error {
 			fmt.Fprintf(&text, "%s[unstarted]: peerURLs=%s\n", m.ID, peers)
 			continue
 		}
-		fmt.Fprintf(&text, "%s: name=%s peerURLs=%s clientURLs=%s isLeader=%t\n",
-			m.ID, m.Name, peers, strings.Join(m.ClientURLs, ","), m.ID == leader.ID)
+		role := ""
+		if m.Learner {
+			role = " role=" + string(member.Learner)
+		}
+		fmt.Fprintf(&text, "%s: name=%s peerURLs=%s clientURLs=%s isLeader=%t%s\n",
+			m.ID, m.Name, peers, strings.Join(m.ClientURLs, ","), m.ID == leader.ID, role)
 	}
 	return c.sayf("%s", text.String())
 }

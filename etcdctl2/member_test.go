@@ -60,6 +60,9 @@ func TestMembersAreListedWithTheLeader(t *testing.T) {
 	const rest = "peerURLs=http://p:1,http://p:2 clientURLs=http://c:1,http://c:2"
 	mustBe(t, inNetwork("member list", roster(aMember, unborn), says(http.StatusOK, aMember)), outcome{
 		stdout: "57081c5b19a5f934: name=node1 " + rest + " isLeader=true\nabc[unstarted]: peerURLs=http://q:1\n"}, "list")
+	learner := strings.Replace(aMember, "}", `,"isLearner":true}`, 1)
+	mustBe(t, inNetwork("member list", roster(learner), says(http.StatusOK, unborn)), outcome{
+		stdout: "57081c5b19a5f934: name=node1 " + rest + " isLeader=false role=learner\n"}, "list")
 	mustBe(t, inNetwork("member list", roster(aMember), says(http.StatusOK, unborn)), outcome{
 		stdout: "57081c5b19a5f934: name=node1 " + rest + " isLeader=false\n"}, "list")
 	mustBe(t, inNetwork("member list", roster(aMember), says(http.StatusServiceUnavailable, nobody)), outcome{code: 1,

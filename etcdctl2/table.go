@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"keytree/httpapi/client"
+	"keytree/raftlog/member"
 )
 
 // asTable is the format that etcdctl does not have.
@@ -48,8 +49,11 @@ func membersInTable(members []client.Member, leader string) string {
 	var rows [][]string
 	for _, m := range members {
 		state := "started"
-		if m.Name == "" {
+		switch {
+		case m.Name == "":
 			state = "unstarted"
+		case m.Learner:
+			state = string(member.Learner)
 		}
 		rows = append(rows, []string{m.ID, m.Name, state, strings.Join(m.PeerURLs, ","), strings.Join(m.ClientURLs, ","), strconv.FormatBool(m.ID == leader)})
 	}

@@ -14,6 +14,7 @@ import (
 	"net/http/pprof"
 	"net/url"
 	"path"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -116,7 +117,13 @@ func (c Config) withDefaults() Config {
 type API struct {
 	Config
 	router    chi.Router
+	began     time.Time     // what durations are counted from
 	snapshots chan struct{} // holds one for each that is under way
+
+	// turns holds one for each long listing that walks just now. There is room
+	// for one less than there are processors: the others' requests need the
+	// last, also to be noticed at all while listings keep the rest busy.
+	turns chan struct{}
 
 	// The X- headers of the latest answers, see headers.go.
 	marks atomic.Pointer[marks]
@@ -125,7 +132,12 @@ type API struct {
 
 // New makes the handler of the client listeners.
 func New(c Config) http.Handler {
-	a := &API{Config: c.withDefaults(), snapshots: make(chan struct{}, maxSnapshots)}
+	a := &API{
+		Config:    c.withDefaults(),
+		began:     time.Now(),
+		snapshots: make(chan struct{}, maxSnapshots),
+		turns:     make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+	}
 	a.router = a.routes()
 	return a
 }

@@ -70,13 +70,13 @@ func (s *scribe) want(t *testing.T, lines ...string) {
 func audited(t *testing.T, reads bool, test func(t *testing.T, b *bench, s *scribe)) {
 	t.Helper()
 	t.Parallel()
-	inBubble(t, func(t *testing.T) {
+	onFronts(t, func(t *testing.T, over front) {
 		s := &scribe{}
-		front := func(next http.Handler) http.Handler {
+		before := func(next http.Handler) http.Handler {
 			gate := Gate(next, GateConfig{Hosts: []string{"127.0.0.1"}})
 			return Audited(gate, Auditing{Record: s.write, Reads: reads})
 		}
-		test(t, newBenchBehind(t, front), s)
+		test(t, newBenchOn(t, over, before), s)
 	})
 }
 
@@ -235,13 +235,26 @@ func TestAChangeWithoutAnAnswerIsRecordedAsUnknown(t *testing.T) {
 		}
 		b.do("POST", "/v2/members", `{"peerURLs":["http://127.0.0.1:7"]}`, "Content-Type: application/json")
 		s.want(t, `"user":"","by":"none","method":"POST","path":"/v2/members","kind":"member","outcome":"unknown","status":500`)
+	})
+}
 
-		c := b.dial() // and who does not wait for the answer
+// Who does not wait for the answer is not waited for by net/http; in front of
+// it, the request goes on until its time is over.
+func TestAChangeWhoseClientHasLeftIsRecordedAsUnknown(t *testing.T) {
+	audited(t, false, func(t *testing.T, b *bench, s *scribe) {
+		b.cluster.hang.Store(true)
+		const put = `"user":"","by":"none","method":"PUT","path":"/v2/keys/a","kind":"key","name":"/a",`
+		c := b.dial()
 		c.send("PUT", "/v2/keys/a", "value=1", formType)
 		synctest.Wait()
 		s.want(t)
 		c.Close()
-		s.want(t, put+`"outcome":"unknown"`)
+		if strings.HasSuffix(t.Name(), "/std") {
+			s.want(t, put+`"outcome":"unknown"`)
+			return
+		}
+		time.Sleep(7 * time.Second)
+		s.want(t, put+`"outcome":"unknown","status":500,"code":300`)
 	})
 }
 

@@ -52,9 +52,9 @@ func (b *bench) closeToGuests() {
 func withHandler(t *testing.T, change func(*Config), test func(t *testing.T, b *bench, h http.Handler)) {
 	t.Helper()
 	t.Parallel()
-	inBubble(t, func(t *testing.T) {
+	onFronts(t, func(t *testing.T, over front) {
 		var handler http.Handler
-		b := newBenchBehind(t, func(h http.Handler) http.Handler { handler = h; return h }, change)
+		b := newBenchOn(t, over, func(h http.Handler) http.Handler { handler = h; return h }, change)
 		test(t, b, handler)
 	})
 }

@@ -299,8 +299,7 @@ func TestOnlyADeadReaderLosesALongAnswer(t *testing.T) {
 // The Content-Type of a PUT or POST is checked even when nothing follows it
 // (asked of etcd 3.4.23).
 func TestABrokenContentTypeIsRefusedWithoutABody(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		b := newBench(t)
+	told(t, func(t *testing.T, b *bench) {
 		for kind, cause := range map[string]string{
 			"a/b/c":                                "mime: unexpected content after media subtype",
 			"/":                                    "mime: no media type",

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -74,6 +75,26 @@ func BenchmarkGet(b *testing.B) {
 	benchmarkRequest(b, a.ServeHTTP, "GET", "/v2/keys/d/500")
 }
 
+// BenchmarkGetParallel is BenchmarkGet on all processors at once: what a
+// request costs more there is what requests share.
+func BenchmarkGetParallel(b *testing.B) {
+	a, _ := newBenchAPI(b)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		w, r := newSink(), newRequest(b, "GET", "/v2/keys/d/500")
+		for pb.Next() {
+			w.reset()
+			a.ServeHTTP(w, r)
+		}
+	})
+}
+
+// BenchmarkGetThroughGate is BenchmarkGet with all that stands before the API.
+func BenchmarkGetThroughGate(b *testing.B) {
+	a, _ := newBenchAPI(b)
+	benchmarkRequest(b, Audited(Gate(a, GateConfig{}), Auditing{}).ServeHTTP, "GET", "/v2/keys/d/500")
+}
+
 // BenchmarkGetThroughRouter is what BenchmarkGet would be if keys were routed
 // like everything else.
 func BenchmarkGetThroughRouter(b *testing.B) {
@@ -104,7 +125,38 @@ func BenchmarkList1000(b *testing.B) {
 	benchmarkRequest(b, a.ServeHTTP, "GET", "/v2/keys/d")
 }
 
-// BenchmarkPut includes the tree's work but no log. BenchmarkPutRefused is
+// unchanging is a keyspace that answers every command at once and does nothing.
+type unchanging struct {
+	*lone
+	done store.Result
+}
+
+func (u *unchanging) Do(context.Context, store.Command) (store.Result, error) { return u.done, nil }
+
+// BenchmarkPutAlone is what a write costs before and after the log and the
+// tree: without them, but with all that stands before the API.
+func BenchmarkPutAlone(b *testing.B) {
+	value := strings.Repeat("v", 128)
+	for name, form := range map[string]string{
+		"plain": "value=" + value, "escaped": "value=" + strings.Repeat("%7B%22a%22%3A+1%7D", 12),
+	} {
+		b.Run(name, func(b *testing.B) {
+			_, d := newBenchAPI(b)
+			was, index, err := d.Get(store.ParsePath(store.Keys, "/d/500"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			now := was
+			now.Value, now.Modified = value, index+1
+			e := &store.Event{Action: store.ActionSet, Index: index + 1, Node: now, Prev: &was}
+			u := &unchanging{d, store.Result{Event: e, Index: e.Index}}
+			a := New(Config{Keyspace: u, Cluster: d, Progress: d, Stats: d.stats(), RequestTimeout: -1})
+			benchmarkPut(b, Audited(Gate(a, GateConfig{}), Auditing{}), form)
+		})
+	}
+}
+
+// BenchmarkPut includes the log's and the tree's work. BenchmarkPutRefused is
 // the same path with a tree that does nothing.
 func BenchmarkPut(b *testing.B) {
 	a, _ := newBenchAPI(b)
@@ -116,7 +168,7 @@ func BenchmarkPutRefused(b *testing.B) {
 	benchmarkPut(b, a, "prevValue=x&value="+strings.Repeat("v", 128))
 }
 
-func benchmarkPut(b *testing.B, a *API, form string) {
+func benchmarkPut(b *testing.B, a http.Handler, form string) {
 	b.Helper()
 	w, r := newSink(), newRequest(b, "PUT", "/v2/keys/d/500")
 	r.Header.Set("Content-Type", urlencoded)

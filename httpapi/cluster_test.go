@@ -16,7 +16,7 @@ import (
 func clustered(t *testing.T, n int, test func(t *testing.T, b *bench)) {
 	t.Helper()
 	t.Parallel()
-	inBubble(t, func(t *testing.T) { test(t, newCluster(t, n)) })
+	onFronts(t, func(t *testing.T, over front) { test(t, newCluster(t, n, over)) })
 }
 
 // each is b speaking to each member that runs.

@@ -21,8 +21,10 @@ func (a *API) metrics() http.Handler {
 		ErrorLog: slog.NewLogLogger(a.Logger.Handler(), slog.LevelWarn),
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Del("Accept")
-		page.ServeHTTP(plainMetrics{w}, r)
+		plain := *r
+		plain.Header = r.Header.Clone() // the request's own is the connection's
+		plain.Header.Del("Accept")
+		page.ServeHTTP(plainMetrics{w}, &plain)
 	})
 }
 

@@ -86,6 +86,9 @@ func (a *API) createKey(w http.ResponseWriter, r *http.Request, raw, value strin
 func founders(w http.ResponseWriter, r *http.Request) (int, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxTokenForm)
 	if err := r.ParseForm(); err != nil {
+		if long := (*http.MaxBytesError)(nil); errors.As(err, &long) {
+			abandonBody(w, r)
+		}
 		return 0, &problem{http.StatusBadRequest, err.Error()}
 	}
 	given := r.Form["size"]

@@ -87,6 +87,13 @@ func TestASizeThatIsNoneMakesNoToken(t *testing.T) {
 		} {
 			a.wantIn(t, 400, `{"message":"`)
 		}
+		// What was too long is not waited for.
+		c := b.dial()
+		defer c.Close()
+		c.send("POST", newTokenPath, "size=3&pad="+strings.Repeat("x", maxTokenForm), formType)
+		if text := c.rest(); !strings.HasPrefix(text, "HTTP/1.1 400 ") || !strings.Contains(text, "\r\nConnection: close\r\n") {
+			t.Errorf("a form that is too long: %q", text)
+		}
 		if a := b.get("/v2/keys/_etcd"); a.status != 404 {
 			t.Errorf("something was made: %v", a)
 		}

@@ -16,7 +16,7 @@ import (
 func told(t *testing.T, test func(t *testing.T, b *bench)) {
 	t.Helper()
 	t.Parallel()
-	inBubble(t, func(t *testing.T) { test(t, newBench(t)) })
+	onFronts(t, func(t *testing.T, over front) { test(t, newBenchOn(t, over, asItIs)) })
 }
 
 // want fails the test unless a has the status and the body.

@@ -62,17 +62,7 @@ func FuzzEscape(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		want, err := json.Marshal(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want = longForms(want)
-		if got := appendString(nil, s); !bytes.Equal(got, want) {
-			t.Errorf("string %q: got %s, want %s", s, got, want)
-		}
-		if got := appendString([]byte("x"), []byte(s)); !bytes.Equal(got[1:], want) {
-			t.Errorf("bytes %q: got %s, want %s", s, got[1:], want)
-		}
+		checkEscape(t, s)
 	})
 }
 
@@ -95,4 +85,36 @@ func longForms(b []byte) []byte {
 		}
 	}
 	return out
+}
+
+// Each of all bytes, at each place of texts of all lengths that are treated
+// differently, among plain ones and among its like.
+func TestEveryByteIsEscapedWhereverItStands(t *testing.T) {
+	for c := range 256 {
+		for length := 1; length <= 48; length++ {
+			for at := range length {
+				text := []byte(strings.Repeat("x", length))
+				text[at] = byte(c)
+				checkEscape(t, string(text))
+				text[length-1-at] = byte(c)
+				checkEscape(t, string(text))
+			}
+		}
+	}
+}
+
+// checkEscape compares what becomes of s with encoding/json.
+func checkEscape(t *testing.T, s string) {
+	t.Helper()
+	want, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = longForms(want)
+	if got := appendString(nil, s); !bytes.Equal(got, want) {
+		t.Fatalf("string %q: got %s, want %s", s, got, want)
+	}
+	if got := appendString([]byte("x"), []byte(s)); !bytes.Equal(got[1:], want) {
+		t.Fatalf("bytes %q: got %s, want %s", s, got[1:], want)
+	}
 }

@@ -20,8 +20,8 @@ import (
 // gated runs test against a lone member behind a gate.
 func gated(t *testing.T, c GateConfig, test func(t *testing.T, b *bench)) {
 	t.Helper()
-	inBubble(t, func(t *testing.T) {
-		test(t, newBenchBehind(t, func(h http.Handler) http.Handler { return Gate(h, c) }))
+	onFronts(t, func(t *testing.T, over front) {
+		test(t, newBenchOn(t, over, func(h http.Handler) http.Handler { return Gate(h, c) }))
 	})
 }
 
@@ -278,8 +278,9 @@ func TestAClientAtAUnixSocketIsServedLikeOthers(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: &log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b := newBench(t)
-	server := serve(t, b.cluster, b.cluster.stats(), func(c *Config) { c.Logger = logger }).Clients
-	server.Handler = Gate(server.Handler, GateConfig{Hosts: []string{"localhost"}, Logger: logger})
+	std := serve(t, b.cluster, b.cluster.stats(), func(c *Config) { c.Logger = logger }).Clients
+	std.Handler = Gate(std.Handler, GateConfig{Hosts: []string{"localhost"}, Logger: logger})
+	server := lean(std)
 	path := filepath.Join(t.TempDir(), "clients")
 	l, err := net.Listen("unix", path)
 	if err != nil {

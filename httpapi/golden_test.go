@@ -70,8 +70,8 @@ func TestGolden(t *testing.T) {
 		lines := readGolden(t, file)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inBubble(t, func(t *testing.T) {
-				b := recordedOn(t, name)
+			onFronts(t, func(t *testing.T, over front) {
+				b := recordedOn(t, name, over)
 				for i, x := range lines {
 					if happen := between[name][i+1]; happen != nil {
 						happen(b)
@@ -86,15 +86,15 @@ func TestGolden(t *testing.T) {
 }
 
 // recordedOn starts what a scenario was recorded on.
-func recordedOn(t *testing.T, scenario string) *bench {
+func recordedOn(t *testing.T, scenario string, over front) *bench {
 	t.Helper()
 	if strings.HasPrefix(scenario, "cluster_") {
-		return newCluster(t, 3)
+		return newCluster(t, 3, over)
 	}
 	if gate, found := gates[scenario]; found {
-		return newBenchBehind(t, func(h http.Handler) http.Handler { return Gate(h, gate) })
+		return newBenchOn(t, over, func(h http.Handler) http.Handler { return Gate(h, gate) })
 	}
-	return newBench(t)
+	return newBenchOn(t, over, asItIs)
 }
 
 // gates are what some scenarios were recorded behind: what their etcd was
@@ -125,7 +125,7 @@ var between = map[string]map[int]func(*bench){
 	},
 }
 
-func readGolden(t *testing.T, file string) (lines []exchange) {
+func readGolden(t testing.TB, file string) (lines []exchange) {
 	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {

@@ -42,10 +42,15 @@ func (a *API) progress() *marks {
 	if m != nil && m.at == at && m.term == term && m.clusterID == id {
 		return m
 	}
+	last := m
 	m = &marks{clusterID: id, at: at, term: term}
-	m.cluster[0] = id.String()
 	m.position[0] = strconv.FormatUint(at, 10)
-	m.era[0] = strconv.FormatUint(term, 10)
+	if last != nil && last.term == term && last.clusterID == id {
+		m.cluster, m.era = last.cluster, last.era
+	} else {
+		m.cluster[0] = id.String()
+		m.era[0] = strconv.FormatUint(term, 10)
+	}
 	a.marks.Store(m) // the latest writer wins; any of them will do
 	return m
 }

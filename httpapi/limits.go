@@ -35,6 +35,10 @@ const (
 	pieceBytes = 64 << 10
 	pieceTime  = 30 * time.Second
 
+	// A listing is long once this much of it is out. It has by then had a
+	// processor to itself for a millisecond or so.
+	longListing = 1 << 20
+
 	// So many requests may be under way on one HTTP/2 connection. A client with
 	// many watches has all of them on one.
 	maxStreams = 1000

@@ -11,9 +11,9 @@ import (
 
 func TestARequestMayBeAsLongAsIsConfigured(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(t *testing.T) {
+	onFronts(t, func(t *testing.T, over front) {
 		const limit = 2000
-		b := newBench(t, func(c *Config) { c.MaxRequestBytes = limit })
+		b := newBenchOn(t, over, asItIs, func(c *Config) { c.MaxRequestBytes = limit })
 		const cause = "http: POST too large: the limit is 2000 bytes"
 		fits := "value=" + strings.Repeat("x", limit-len("value="))
 		if a := b.put("/v2/keys/a", fits); a.status != 201 {

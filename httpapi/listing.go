@@ -20,7 +20,8 @@ func (a *API) list(w http.ResponseWriter, r *http.Request, q *keyRequest) error 
 	if err != nil {
 		return err
 	}
-	p := page{w: w, listing: l, head: r.Method == http.MethodHead, now: a.Keyspace.Now()}
+	p := page{w: w, listing: l, turns: a.turns, head: r.Method == http.MethodHead, now: a.Keyspace.Now()}
+	defer p.endTurn()
 	a.setKeyHeaders(w.Header(), l.Index())
 	body := getBuffer()
 	defer putBuffer(body)
@@ -31,7 +32,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request, q *keyRequest) error 
 	switch {
 	case err == nil:
 		return nil
-	case !p.sent: // the error answer replaces the headers
+	case p.sent == 0: // the error answer replaces the headers
 		delete(w.Header(), headerPosition)
 		delete(w.Header(), headerTerm)
 		return err
@@ -49,8 +50,15 @@ type page struct {
 	now     int64
 	head    bool // only the headers are wanted
 
+	// What the names of all leaves begin with until a directory begins or
+	// ends: a brace, the field's name and their directory, escaped.
+	opening []byte
+
+	turns chan struct{} // see API
+	turn  bool          // it holds one of them
+	sent  int           // so many bytes of the body are out
+
 	empty bool // the innermost directory has shown no child yet
-	sent  bool // a part of the body is out
 	gone  bool // the client does not take it
 }
 
@@ -77,7 +85,7 @@ func (p *page) write(b []byte) ([]byte, error) {
 		return b, err
 	}
 	b = append(b, "}\n"...)
-	if p.sent {
+	if p.sent > 0 {
 		_ = sendPiece(p.w, b) // nobody left to tell
 	} else {
 		_ = send(p.w, b)
@@ -85,16 +93,30 @@ func (p *page) write(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// flush sends the whole pieces in b and returns the rest.
+// flush sends the whole pieces in b and returns the rest. A long listing then
+// waits for its turn to walk on.
 func (p *page) flush(b []byte) (rest []byte, err error) {
-	p.sent = true
+	p.endTurn()
 	for ; len(b) >= pieceBytes; b = b[pieceBytes:] {
+		p.sent += pieceBytes
 		if err := sendPiece(p.w, b[:pieceBytes]); err != nil {
 			p.gone = true
 			return nil, err
 		}
 	}
+	if p.sent >= longListing {
+		p.turns <- struct{}{}
+		p.turn = true
+	}
 	return b, nil
+}
+
+// endTurn lets another long listing walk on.
+func (p *page) endTurn() {
+	if p.turn {
+		<-p.turns
+		p.turn = false
+	}
 }
 
 // append appends one item.
@@ -104,6 +126,7 @@ func (p *page) append(b []byte, i *store.Item, first bool) []byte {
 			b = append(b, ']')
 		}
 		p.empty = false // its parent has at least this child
+		p.opening = p.opening[:0]
 		return appendIndices(b, i.Modified, i.Created)
 	}
 	switch {
@@ -113,15 +136,20 @@ func (p *page) append(b []byte, i *store.Item, first bool) []byte {
 	default:
 		b = append(b, ',')
 	}
-	b = appendName(b, i.Path, i.Dir)
-	if !i.Dir {
-		b = append(b, `,"value":`...)
-		b = appendString(b, i.Value)
-	}
-	b = appendExpiry(b, i.Expiry, p.now)
 	p.empty = i.Dir
 	if i.Dir {
-		return b
+		p.opening = p.opening[:0]
+		b = appendName(b, i.Path, true)
+		return appendExpiry(b, i.Expiry, p.now)
 	}
+	if len(p.opening) == 0 {
+		p.opening = appendEscaped(append(p.opening, `{"key":"`...), i.Path[:i.Base])
+	}
+	b = append(b, p.opening...)
+	b = appendEscaped(b, i.Path[i.Base:])
+	b = append(b, `","value":"`...)
+	b = appendEscaped(b, i.Value)
+	b = append(b, '"')
+	b = appendExpiry(b, i.Expiry, p.now)
 	return appendIndices(b, i.Modified, i.Created)
 }

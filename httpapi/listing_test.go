@@ -3,8 +3,10 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"keytree/store"
@@ -168,6 +170,67 @@ func TestAListingShowsOneMoment(t *testing.T) {
 		}
 		if now := b.get("/v2/keys").headers.Get("X-Etcd-Index"); now == a.headers.Get("X-Etcd-Index") {
 			t.Error("nothing happened meanwhile")
+		}
+	})
+}
+
+// stalled is a client that takes some pieces of an answer, and of the next
+// says so to reached and is gone once leave is closed.
+type stalled struct {
+	sink
+	takes   int
+	reached chan<- struct{}
+	leave   <-chan struct{}
+}
+
+func (s *stalled) Write(b []byte) (int, error) {
+	if s.takes--; s.takes >= 0 {
+		return len(b), nil
+	}
+	s.reached <- struct{}{}
+	<-s.leave
+	return 0, io.ErrClosedPipe
+}
+
+// However many clients do not take their long listings, they keep nobody else
+// from theirs.
+func TestALongListingWaitsForNoClient(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		b.plant(2000, 2000)
+		a := New(Config{Keyspace: b.cluster, Cluster: b.cluster, Progress: b.cluster}).(*API)
+		list := func(w http.ResponseWriter) {
+			r, err := http.NewRequest("GET", "/v2/keys/t?recursive=true", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			a.ServeHTTP(w, r)
+		}
+		const clients = 20
+		reached, leave := make(chan struct{}), make(chan struct{})
+		var wg sync.WaitGroup
+		for i := range clients {
+			wg.Go(func() {
+				defer func() {
+					if e := recover(); e != http.ErrAbortHandler {
+						t.Errorf("a client that left: %v", e)
+					}
+				}()
+				list(&stalled{sink: *newSink(), takes: longListing/pieceBytes - 2 + i%5, reached: reached, leave: leave})
+			})
+		}
+		for range clients {
+			<-reached
+		}
+		whole := &pieces{sink: *newSink()}
+		list(whole)
+		if len(whole.sizes) <= longListing/pieceBytes+5 {
+			t.Errorf("%d pieces are no long listing", len(whole.sizes))
+		}
+		close(leave)
+		wg.Wait()
+		if len(a.turns) != 0 {
+			t.Errorf("%d turns were not given back", len(a.turns))
 		}
 	})
 }

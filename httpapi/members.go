@@ -45,8 +45,15 @@ func appendMember(b []byte, m member.Member) []byte {
 	b = appendString(append(b, `,"name":`...), m.Name)
 	b = appendStrings(append(b, `,"peerURLs":`...), m.PeerURLs)
 	b = appendStrings(append(b, `,"clientURLs":`...), m.ClientURLs)
+	if m.Learner {
+		b = append(b, learnerField...)
+	}
 	return append(b, '}')
 }
+
+// learnerField marks a member that does not vote, in the word of etcd's own
+// lists. The lists of the dialect know none, so the others go without.
+const learnerField = `,"isLearner":true`
 
 // machines answers /v2/machines: the client URLs of all members.
 func (a *API) machines(*http.Request) (reply, error) {

@@ -14,7 +14,7 @@ func metricsBench(t *testing.T) (member, metrics *bench) {
 	t.Helper()
 	var config Config
 	member = newBench(t, func(c *Config) { config = *c })
-	other := newBenchBehind(t, func(http.Handler) http.Handler { return NewMetricsHandler(config) })
+	other := newBenchOn(t, nil, func(http.Handler) http.Handler { return NewMetricsHandler(config) })
 	return member, other
 }
 

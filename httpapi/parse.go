@@ -44,7 +44,7 @@ func (q *keyRequest) locate(raw string) error {
 	switch {
 	case len(raw) > maxKeyBytes:
 		return &store.Error{Code: store.CodeInvalidField, Cause: "key is too long"}
-	case strings.Count(strings.TrimSuffix(raw, "/"), "/") > maxKeyDepth:
+	case len(raw) > maxKeyDepth && strings.Count(strings.TrimSuffix(raw, "/"), "/") > maxKeyDepth:
 		return &store.Error{Code: store.CodeInvalidField, Cause: "key is too deep"}
 	}
 	q.raw = raw

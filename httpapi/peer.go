@@ -43,6 +43,9 @@ func (a *API) peerMembers(*http.Request) (reply, error) {
 		if len(m.ClientURLs) > 0 {
 			b = appendStrings(append(b, `,"clientURLs":`...), m.ClientURLs)
 		}
+		if m.Learner {
+			b = append(b, learnerField...)
+		}
 		b = append(b, '}')
 	}
 	return reply{content: contentJSON, body: append(b, "]\n"...), cluster: true}, nil

@@ -209,7 +209,7 @@ func TestTheQuotaKnowsWhatAWriteTakes(t *testing.T) {
 func TestAllMembersCountTheSameBytes(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
-		b := newCluster(t, 3)
+		b := newCluster(t, 3, lean)
 		leader := b.of(b.roles["leader"])
 		leader.put("/v2/keys/a/b", "value=1234")
 		leader.put("/v2/keys/c", "value=1")

@@ -88,11 +88,19 @@ func appendExpiry(b []byte, e store.Expiry, now int64) []byte {
 
 // appendIndices ends a node.
 func appendIndices(b []byte, modified, created store.Index) []byte {
+	var digits []byte // of modified
 	if modified != 0 {
 		b = append(b, `,"modifiedIndex":`...)
+		from := len(b)
 		b = strconv.AppendUint(b, uint64(modified), 10)
+		digits = b[from:]
 	}
-	if created != 0 {
+	switch {
+	case created == 0:
+	case created == modified: // as of most nodes: the text is there already
+		b = append(b, `,"createdIndex":`...)
+		b = append(b, digits...)
+	default:
 		b = append(b, `,"createdIndex":`...)
 		b = strconv.AppendUint(b, uint64(created), 10)
 	}

@@ -35,14 +35,14 @@ type secure struct {
 func securely(t *testing.T, test func(t *testing.T, s *secure)) {
 	t.Helper()
 	t.Parallel()
-	inBubble(t, func(t *testing.T) {
-		s := &secure{bench: newBench(t), pipes: make(chan net.Conn)}
+	onFronts(t, func(t *testing.T, over front) {
+		s := &secure{bench: newBenchOn(t, over, asItIs), pipes: make(chan net.Conn)}
 		own := selfSigned(t)
 		s.trust = x509.NewCertPool()
 		s.trust.AddCert(own.Leaf)
-		server := serve(t, s.cluster, s.cluster.stats(), func(c *Config) {
+		server := over(serve(t, s.cluster, s.cluster.stats(), func(c *Config) {
 			c.Logger, c.Stopping = slog.New(slog.NewTextHandler(&lockedWriter{w: s.log}, nil)), s.stopping
-		}).Clients
+		}).Clients)
 		l := &pipeListener{accept: s.pipes, done: make(chan struct{})}
 		var serving sync.WaitGroup
 		serving.Go(func() {

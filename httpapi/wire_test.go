@@ -21,6 +21,7 @@ import (
 
 	"keytree/httpapi/apitest"
 	"keytree/httpapi/auth"
+	"keytree/httpapi/conn"
 	"keytree/raftlog/member"
 	"keytree/raftlog/peer"
 	"keytree/stats"
@@ -41,14 +42,42 @@ type bench struct {
 	log      *bytes.Buffer
 }
 
+// front is what serves clients.
+type front func(*http.Server) apitest.Server
+
+// fronts are those that there are. Whatever is said of the dialect is true of
+// both.
+var fronts = []struct {
+	name string
+	over front
+}{
+	{"lean", lean},
+	{"std", func(s *http.Server) apitest.Server { return s }},
+}
+
+func lean(s *http.Server) apitest.Server { return conn.New(s) }
+
+// onFronts runs test with each of them, in a bubble of its own.
+func onFronts(t *testing.T, test func(t *testing.T, over front)) {
+	t.Helper()
+	for _, f := range fronts {
+		t.Run(f.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) { test(t, f.over) })
+		})
+	}
+}
+
 // newBench starts a lone member that ends with the test.
 func newBench(t testing.TB, change ...func(*Config)) *bench {
 	t.Helper()
-	return newBenchBehind(t, func(h http.Handler) http.Handler { return h }, change...)
+	return newBenchOn(t, lean, asItIs, change...)
 }
 
-// newBenchBehind is newBench with something before what answers clients.
-func newBenchBehind(t testing.TB, front func(http.Handler) http.Handler, change ...func(*Config)) *bench {
+func asItIs(h http.Handler) http.Handler { return h }
+
+// newBenchOn is newBench with what serves clients, and with something before
+// what answers them.
+func newBenchOn(t testing.TB, over front, before func(http.Handler) http.Handler, change ...func(*Config)) *bench {
 	t.Helper()
 	b := &bench{t: t, ids: strings.NewReplacer(), stopping: make(chan struct{}), log: &bytes.Buffer{}}
 	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: b.log}, nil))
@@ -57,7 +86,7 @@ func newBenchBehind(t testing.TB, front func(http.Handler) http.Handler, change 
 		s := serve(t, b.cluster, m.Stats(), append([]func(*Config){func(c *Config) {
 			c.Logger, c.Stopping, c.RequestTimeout = logger, b.stopping, 0
 		}}, change...)...)
-		s.Clients.Handler = front(s.Clients.Handler)
+		s.Clients.Handler, s.Over = before(s.Clients.Handler), over
 		return s
 	})
 	b.roles = map[string]*apitest.Member{"": b.members.Members[0]}
@@ -65,10 +94,14 @@ func newBenchBehind(t testing.TB, front func(http.Handler) http.Handler, change 
 }
 
 // newCluster starts n members that end with the test.
-func newCluster(t testing.TB, n int) *bench {
+func newCluster(t testing.TB, n int, over front) *bench {
 	t.Helper()
 	b := &bench{t: t, ids: strings.NewReplacer()}
-	b.members = apitest.Open(t, n, func(m *apitest.Member) apitest.Servers { return serve(t, m.Replica, m.Stats()) })
+	b.members = apitest.Open(t, n, func(m *apitest.Member) apitest.Servers {
+		s := serve(t, m.Replica, m.Stats())
+		s.Over = over
+		return s
+	})
 	b.roles = map[string]*apitest.Member{"leader": b.members.Leader()}
 	if n > 1 {
 		b.roles["follower"] = b.members.Follower(0)

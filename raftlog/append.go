@@ -34,7 +34,7 @@ type appender struct {
 	transport Transport
 	observer  Observer
 	restore   func(file string, at place) (note, error) // has the apply loop do it
-	deliver   func([]*appendJob)
+	deliver   func([]*appendJob) error
 
 	batch  *pebble.Batch
 	start  uint64    // the log on disk starts after it
@@ -72,7 +72,9 @@ func (a *appender) run() error {
 				return err
 			}
 			a.send(rest[:n])
-			a.deliver(rest[:n])
+			if err := a.deliver(rest[:n]); err != nil {
+				return err
+			}
 			rest = rest[n:]
 		}
 		clear(jobs)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"go.etcd.io/raft/v3/raftpb"
@@ -25,7 +26,8 @@ type change struct {
 	refused bool
 }
 
-// applier is the apply loop: the only one to call the machine.
+// applier is the apply loop: the only one to call the machine, but for an
+// append loop that carries.
 type applier struct {
 	machine  Machine
 	queue    *queue[*applyJob]
@@ -35,8 +37,9 @@ type applier struct {
 	deliver  func([]*applyJob)
 	observer Observer
 
-	at      uint64 // where the machine stands
-	note    note   // of that position
+	mu      sync.Mutex // held by who calls the machine; guards all below
+	at      uint64     // where the machine stands
+	note    note       // of that position
 	entries []Entry
 	bytes   []byte // of the note, reused
 
@@ -56,7 +59,7 @@ func (a *applier) run() error {
 			return nil
 		}
 		for rest := jobs; len(rest) > 0; {
-			n, err := a.do(rest)
+			n, err := a.some(rest)
 			if err != nil {
 				return err
 			}
@@ -64,6 +67,23 @@ func (a *applier) run() error {
 		}
 		clear(jobs)
 	}
+}
+
+func (a *applier) some(jobs []*applyJob) (n int, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.do(jobs)
+}
+
+// carry applies jobs in place of the apply loop, which must have none.
+func (a *applier) carry(jobs []*applyJob, deliver func([]*applyJob) bool) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.apply(jobs); err != nil {
+		return err
+	}
+	deliver(jobs)
+	return a.askDurable()
 }
 
 // do does the first n jobs: one that is special, or all before the next such.

@@ -28,6 +28,7 @@ type core struct {
 	changeAt             uint64 // the newest membership change in the log
 	termStart            uint64 // what a leader must commit before it knows the commit position
 
+	silence   int    // ticks since the leader was last heard of
 	hasty     int    // ticks during which this member stands for election without waiting
 	forgotten uint64 // the leader whose process was last known to be gone
 	reads     reads
@@ -118,6 +119,13 @@ func (c *core) alone() bool {
 	return len(v) == 1 && v[0] == c.id && len(c.conf.GetVotersOutgoing()) == 0
 }
 
+// sole says whether nothing can be done in the cluster that this member's
+// machine has not applied before anybody is told.
+func (c *core) sole() bool {
+	return c.leading() && c.alone() && len(c.conf.GetLearners()) == 0 && len(c.conf.GetLearnersNext()) == 0 &&
+		c.applied >= c.termStart
+}
+
 // campaignIfAlone spares a sole voter the election timeout: there is nobody to
 // wait for. raft refuses while a membership change is yet to be applied.
 func (c *core) campaignIfAlone() {
@@ -128,6 +136,7 @@ func (c *core) campaignIfAlone() {
 
 func (c *core) tick() {
 	c.raw.Tick()
+	c.missLeader()
 	c.hasty = max(0, c.hasty-1)
 	c.campaignIfAlone()
 	c.ageLate()
@@ -139,6 +148,9 @@ func (c *core) tick() {
 
 // step takes a message of another member.
 func (c *core) step(in incoming) {
+	if in.m.GetFrom() == c.leader {
+		c.silence = 0
+	}
 	switch in.m.GetType() {
 	case raftpb.MsgProp:
 		// One that is a term late may have been proposed again by its sender.

@@ -180,6 +180,37 @@ func TestATornTailLosesNothingSynced(t *testing.T) {
 	}
 }
 
+// A log that is used again has what an older one left behind its end. The stamp
+// of batch 0x05NN there reads like the trailer of log NN-1.
+func TestWhatAnOlderLogLeftBehindIsNoTrailer(t *testing.T) {
+	c, dir := killedLog(t, 40, "some data")
+	name := biggest(t, dir, ".log")
+	b := readAll(t, name)
+	s := chunkScan{data: b, isLog: true, number: walNumber(t, name)}
+	torn := append(slices.Clone(b[:s.readable()]), b[:40]...)
+	torn[len(torn)-30] ^= 1 // half a record, that was never synced
+	old := append(make([]byte, 300), appendBatchStamp(nil, 0x0500+uint64(s.number)+1, 1)...)
+	for _, behind := range [][]byte{
+		slices.Concat(torn, old, make([]byte, 300)),
+		slices.Concat(b[:s.readable()], make([]byte, 20), old, make([]byte, 300)),
+	} {
+		scan := chunkScan{data: behind, isLog: true, number: s.number}
+		looks := false
+		for at := range behind {
+			looks = looks || scan.isTrailer(at)
+		}
+		if !looks {
+			t.Fatal("the older log has nothing in it that looks like a trailer")
+		}
+		writeAll(t, name, behind)
+		again := c
+		again.Dir = copyDir(t, c.Dir)
+		if position, err := last(t, again); err != nil || position != 42 {
+			t.Errorf("got a log up to %d, %v, want 42", position, err)
+		}
+	}
+}
+
 func TestAFlippedBitInATableIsRefused(t *testing.T) {
 	c, dir := killedLog(t, 100, strings.Repeat("x", 300))
 	d, err := openDisk(c.withDefaults())

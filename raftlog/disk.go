@@ -8,6 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.etcd.io/raft/v3/raftpb"
+
+	"keytree/store/compaction"
 )
 
 // What is on disk, in one Pebble with its WAL on, in Dir/entries:
@@ -69,7 +71,7 @@ func openDisk(c Config) (*disk, error) {
 	if !c.brief {
 		fs = presized{fs}
 	}
-	db, err := pebble.Open(d.path(""), &pebble.Options{
+	po := &pebble.Options{
 		FS:                          fs,
 		Cache:                       c.Cache,
 		Logger:                      d.log,
@@ -78,7 +80,9 @@ func openDisk(c Config) (*disk, error) {
 		MemTableStopWritesThreshold: 4,
 		L0StopWritesThreshold:       1000,
 		MaxOpenFiles:                100,
-	})
+	}
+	po.Experimental.CompactionScheduler = compaction.New()
+	db, err := pebble.Open(d.path(""), po)
 	if err != nil {
 		d.done()
 		if pebble.IsCorruptionError(err) {

@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -36,6 +37,14 @@ func (c *core) leaderGone(id uint64) {
 	}
 }
 
+// missLeader is called with every tick. A member without a vote, which will
+// not stand for election, has raft believe for ever in the leader it knew last.
+func (c *core) missLeader() {
+	if c.silence++; c.silence >= 2*c.electionTicks && !c.votes() {
+		_ = c.raw.ForgetLeader() // refused: it knows of none
+	}
+}
+
 // campaignHastily stands for election, unless somebody leads by now, or has
 // stood for it since the term was seen: that one is to have its chance.
 func (c *core) campaignHastily(term uint64) {
@@ -55,6 +64,9 @@ func (c *core) rank() (n int) {
 	return n
 }
 
+// votes says whether this member is one of those who vote.
+func (c *core) votes() bool { return slices.Contains(c.conf.GetVoters(), c.id) }
+
 // hurry is the raft loop's timer for campaigns. The haste is not over when a
 // leader is known: two who stand at the same time may still undo each other.
 type hurry struct {
@@ -73,7 +85,7 @@ func newHurry() *hurry {
 // follow arms the timer while the core is in haste.
 func (h *hurry) follow(c *core) {
 	switch {
-	case c.hasty == 0:
+	case c.hasty == 0 || !c.votes():
 		h.tries = 0
 	case c.leader == 0 && !h.armed:
 		pause := time.Duration(c.rank())*firstHaste + rand.N(firstHaste/4)

@@ -25,6 +25,7 @@ type Log struct {
 	mono   monotonic
 	box    *mailbox
 
+	turn    *turn
 	appends *queue[*appendJob]
 	applies *queue[*applyJob]
 	append  *appender
@@ -34,6 +35,9 @@ type Log struct {
 	// reader may see a term beside the leader of the one before.
 	now struct {
 		leader, term, commit, applied, first, last, state atomic.Uint64
+
+		// No message leaves for anybody else while it is set.
+		sole atomic.Bool
 	}
 	leader struct {
 		sync.Mutex
@@ -86,7 +90,7 @@ func open(c Config, d *disk) (*Log, error) {
 	l.leader.changed = make(chan struct{})
 	l.append = &appender{
 		id: c.ID, disk: d, queue: l.appends, transport: c.Transport, observer: c.Observer,
-		restore: l.restore, deliver: l.box.wrote,
+		restore: l.restore, deliver: l.wrote,
 		start: r.storage.truncated.position, last: r.storage.last.position, hard: r.storage.hard, synced: r.storage.hard,
 	}
 	l.apply = &applier{
@@ -95,8 +99,15 @@ func open(c Config, d *disk) (*Log, error) {
 		captured: l.captured, durable: l.durable, deliver: l.box.applied,
 		at: r.cursor, note: r.note, every: truncateStep(c.CatchUpEntries),
 	}
+	l.turn = newTurn(l)
 	l.publish()
 	return l, nil
+}
+
+// wrote takes from the append loop what it has written.
+func (l *Log) wrote(jobs []*appendJob) error {
+	l.box.putWrote(jobs)
+	return l.turn.carry()
 }
 
 // Close closes the log's files. Run must have returned, or never been called.
@@ -111,14 +122,49 @@ func (l *Log) Close() error { return l.disk.close() }
 // cannot be taken back; it may be lost when the leader is, so that an unseen
 // proposal is one of unknown outcome.
 func (l *Log) Propose(ctx context.Context, id uint64, buf []byte) error {
+	if err := checkProposal(buf); err != nil {
+		return err
+	}
+	seal(buf, id)
+	wanted, err := l.box.propose(ctx, buf)
+	if wanted {
+		l.hurryOn()
+	}
+	return err
+}
+
+// hurryOn sees to a proposal that nothing keeps from being written.
+func (l *Log) hurryOn() {
+	if !l.turn.try() {
+		signal(l.box.wake)
+	}
+}
+
+// TryPropose is Propose for who does not want to wait: ok is false if too much
+// is queued, then the buffer is still the caller's. Of ctx, only Err is called.
+func (l *Log) TryPropose(ctx context.Context, id uint64, buf []byte) (ok bool, err error) {
+	if err := checkProposal(buf); err != nil {
+		return false, err
+	}
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	seal(buf, id)
+	room, wanted, err := l.box.tryPropose(ctx, buf)
+	if wanted {
+		l.hurryOn()
+	}
+	return room == nil && err == nil, err
+}
+
+func checkProposal(buf []byte) error {
 	if len(buf) < Headroom {
 		return fmt.Errorf("raftlog: a proposal of %d bytes leaves no headroom", len(buf))
 	}
 	if len(buf) > maxProposal {
 		return ErrTooLarge
 	}
-	seal(buf, id)
-	return l.box.propose(ctx, buf)
+	return nil
 }
 
 // ProposeChange offers a membership change to the cluster. It returns when it
@@ -133,9 +179,20 @@ func (l *Log) ProposeChange(ctx context.Context, cc raftpb.ConfChangeI) error {
 	return l.box.ask(func(c *core) { c.proposeChange(ctx, e) })
 }
 
+// Sole says that this member is all there is of its cluster: it leads, nobody
+// else votes or learns, and its machine has applied what earlier leaders
+// committed. Whatever anybody was told was done is then applied here, and a
+// Barrier would say no more.
+func (l *Log) Sole() bool { return l.now.sole.Load() }
+
 // Barrier returns when this member's machine has applied all that was committed
 // in the cluster before the call. It needs a majority, and writes nothing.
-func (l *Log) Barrier(ctx context.Context) error {
+func (l *Log) Barrier(ctx context.Context) error { return l.BarrierBefore(ctx, nil) }
+
+// BarrierBefore is Barrier with a second end: it returns
+// context.DeadlineExceeded when late has something. A timer that is used again
+// and again costs less than a context of one's own.
+func (l *Log) BarrierBefore(ctx context.Context, late <-chan time.Time) error {
 	b, err := l.box.join()
 	if err != nil {
 		return err
@@ -143,6 +200,8 @@ func (l *Log) Barrier(ctx context.Context) error {
 	select {
 	case <-b.done:
 		return b.err
+	case <-late:
+		return context.DeadlineExceeded
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-l.ended:

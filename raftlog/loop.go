@@ -4,18 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"sync"
 	"time"
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/tracker"
 )
-
-// maxWrites is how many writes may be under way before proposals are left to
-// gather for the next. With one, all that come during a sync share the next
-// sync, and the disk is never idle while there is work.
-const maxWrites = 1
 
 // Run drives the log until ctx is done, then it returns nil, or until the disk
 // or the machine fails. When it returns, every goroutine it started has ended,
@@ -73,203 +67,38 @@ func (f *failures) first() error {
 	return f.err
 }
 
-// loop is the raft loop: the only one to touch the core. It ends with ctx, or
-// when the log cannot be read.
-func (l *Log) loop(ctx context.Context) (err error) {
-	defer func() { err = orDiskFailure(recover(), err) }()
+// loop is the raft loop: it turns whenever something has come and nobody else
+// turns at once. It ends with ctx, or when the log cannot be read.
+func (l *Log) loop(ctx context.Context) error {
 	ticker := time.NewTicker(l.config.Tick)
 	defer ticker.Stop()
-	r := turn{Log: l, hurry: newHurry(), lazy: newLazy()}
-	defer r.hurry.timer.Stop()
-	defer r.lazy.timer.Stop()
-	l.core.mono = l.mono.read()
-	l.core.campaignIfAlone()
-	l.core.hasty = 3 * l.config.ElectionTicks
+	r := l.turn
+	r.begin()
+	defer r.end()
 	for ctx.Err() == nil {
-		// Where many propose, whoever has just been answered may be about to do so
-		// again: let them run first, and share the coming sync. It doubles what 64
-		// get done; one alone would only wait for it.
-		if r.crowded > 0 {
-			runtime.Gosched()
+		r.yield()
+		more, err := r.once(r.all)
+		if err != nil {
+			return err
 		}
-		r.take()
-		r.work()
-		if l.box.settle(l.core.readIdle(), r.hungry(0, 0), r.eager()) {
+		if more {
 			continue
 		}
 		select {
 		case <-ctx.Done():
 		case <-l.box.wake:
 		case <-ticker.C:
-			r.tick()
+			_, err = r.once(r.tick)
 		case <-r.hurry.timer.C:
-			r.hurry.armed = false
-			r.core.campaignHastily(r.hurry.term)
+			_, err = r.once(r.stand)
 		case <-r.lazy.timer.C:
-			r.config.Transport.Send(r.lazy.due(r.core))
+			_, err = r.once(r.sendHeld)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// turn is what the raft loop keeps from turn to turn.
-type turn struct {
-	*Log
-	hurry    *hurry
-	lazy     *lazy
-	letters  letters
-	crowded  int    // how many lone proposals it takes to believe that there is one proposer
-	writes   int    // handed to the append loop and not come back
-	applying int    // handed to the apply loop and not come back
-	stuck    bool   // raft would not take proposals; something must happen first
-	settled  uint64 // the commit position that was last sent to disk for sure
-}
-
-// hungry says whether raft should be given proposals, if so many writes and
-// applies have just ended. A sole voter also lets the machine finish: those
-// who are answered by it propose again, and share one sync with those who came
-// meanwhile instead of taking turns with them.
-func (r *turn) hungry(written, applied int) bool {
-	if r.core.leader == 0 || r.stuck {
-		return false
-	}
-	if r.core.alone() {
-		return r.writes == 0 && r.applying == applied
-	}
-	return r.writes-written < maxWrites
-}
-
-// eager says whether something waits for what is being applied. Otherwise it
-// is no news: raft hands out further entries all the same.
-func (r *turn) eager() bool {
-	c := r.core
-	return c.alone() || r.stuck || r.applying >= maxApplying ||
-		len(c.reads.waiting) > 0 || len(c.late) > 0 || c.applied < max(c.changeAt, c.termStart)
-}
-
-// maxApplying is how many applies may go unseen: raft stops handing out
-// entries when too many bytes are under way.
-const maxApplying = 16
-
-// crowd is how many proposals must come alone, one after the other, to end a
-// crowd.
-const crowd = 16
-
-// take steps everything that has come.
-func (r *turn) take() {
-	c, in := r.core, &r.letters
-	r.box.take(in, c.readIdle(), r.hungry)
-	c.mono = r.mono.read()
-	for _, job := range in.wrote {
-		if job.m != nil {
-			r.writes--
-		}
-		c.wrote(job)
-	}
-	for _, job := range in.applied {
-		r.applying--
-		c.didApply(job)
-		r.stuck = false
-	}
-	for _, one := range in.captures {
-		c.storage.snapshots.offer(one)
-	}
-	for _, m := range in.messages {
-		c.step(m)
-	}
-	for _, f := range in.asks { // one may say that who sent those messages is gone
-		f(c)
-	}
-	if len(in.proposals) > 1 {
-		r.crowded = crowd
-	} else if len(in.proposals) == 1 {
-		r.crowded = max(0, r.crowded-1)
-	}
-	r.propose(in.proposals)
-	if in.barrier != nil {
-		c.read(in.barrier)
-	}
-}
-
-// propose gives raft the proposals somebody still waits for.
-func (r *turn) propose(list []proposal) {
-	if len(list) == 0 {
-		return
-	}
-	var size int64
-	live := list[:0]
-	for _, p := range list {
-		size += int64(len(p.buf))
-		if p.ctx.Err() == nil {
-			live = append(live, p)
-		}
-	}
-	if left := r.core.propose(live); len(left) > 0 {
-		for _, p := range left {
-			size -= int64(len(p.buf))
-		}
-		r.stuck = true
-		r.box.giveBack(left)
-		if f := r.config.Observer.ProposalsDelayed; f != nil {
-			f(len(left))
-		}
-	}
-	r.box.release(size)
-}
-
-func (r *turn) tick() {
-	c := r.core
-	c.mono = r.mono.read()
-	c.tick()
-	r.stuck = false
-	if c.commit != r.settled {
-		r.settled = c.commit
-		r.appends.push(&appendJob{settle: true})
-	}
-	if c.leader == 0 {
-		if n := r.box.sweep(); n > 0 {
-			r.box.release(n)
-		}
-	}
-}
-
-// work does what raft wants done, until it wants nothing.
-func (r *turn) work() {
-	for {
-		w, ok := r.core.ready()
-		if !ok {
-			break
-		}
-		if w.append != nil {
-			r.writes++
-			r.appends.push(w.append)
-		}
-		if now := r.lazy.pass(r.core, w.send); len(now) > 0 {
-			r.config.Transport.Send(now)
-		}
-		if w.apply != nil {
-			r.applying++
-			r.applies.push(w.apply)
-		}
-		for _, out := range w.snapshots {
-			r.sendSnapshot(out)
-		}
-		if len(w.lost) > 0 {
-			r.box.reclaim(w.lost)
-		}
-		for _, file := range w.drop {
-			_ = r.config.FS.Remove(file) // Open removes what is left
-		}
-		if w.leaderChanged {
-			r.stuck = false
-			r.leaderChanged()
-		}
-	}
-	if r.core.storage.snapshots.request() {
-		r.applies.push(&applyJob{capture: true})
-	}
-	r.hurry.follow(r.core)
-	r.publish()
 }
 
 func (l *Log) publish() {
@@ -280,6 +109,7 @@ func (l *Log) publish() {
 	n.first.Store(c.storage.truncated.position + 1)
 	n.last.Store(c.storage.last.position)
 	n.state.Store(uint64(c.state))
+	n.sole.Store(c.sole())
 }
 
 func (l *Log) leaderChanged() {
@@ -380,14 +210,23 @@ func (c *core) peers() []Peer {
 // orDiskFailure is err, or the failure that raft had to be left with a panic
 // for; it goes on with any other panic.
 func orDiskFailure(recovered any, err error) error {
-	switch p := recovered.(type) {
-	case nil:
+	if recovered == nil {
 		return err
+	}
+	if failure := diskFailureIn(recovered); failure != nil {
+		return failure
+	}
+	panic(recovered)
+}
+
+// diskFailureIn is the failure that raft had to be left with a panic for, or
+// nil.
+func diskFailureIn(recovered any) error {
+	switch p := recovered.(type) {
 	case diskFailure:
 		return p.err
 	case raftFailure:
 		return p
-	default:
-		panic(p)
 	}
+	return nil
 }

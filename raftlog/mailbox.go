@@ -96,48 +96,42 @@ func newMailbox(maxBytes int64) *mailbox {
 	return &mailbox{wake: make(chan struct{}, 1), maxBytes: maxBytes}
 }
 
-// propose puts a proposal in, waiting for room until ctx ends.
-func (b *mailbox) propose(ctx context.Context, buf []byte) error {
+// propose puts a proposal in, waiting for room until ctx ends. If it is wanted
+// at once, the caller is to see to that.
+func (b *mailbox) propose(ctx context.Context, buf []byte) (wanted bool, err error) {
 	for {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		}
-		room, err := b.tryPropose(ctx, buf)
+		room, wanted, err := b.tryPropose(ctx, buf)
 		if room == nil {
-			return err
+			return wanted, err
 		}
 		select {
 		case <-room:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		}
 	}
 }
 
 // tryPropose returns a channel to wait on if there is no room.
-func (b *mailbox) tryPropose(ctx context.Context, buf []byte) (<-chan struct{}, error) {
+func (b *mailbox) tryPropose(ctx context.Context, buf []byte) (room <-chan struct{}, wanted bool, err error) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.mu.stopped {
-		b.mu.Unlock()
-		return nil, ErrStopped
+		return nil, false, ErrStopped
 	}
 	n := int64(len(buf))
 	if b.mu.bytes > 0 && b.mu.bytes+n > b.maxBytes {
 		if b.mu.room == nil {
 			b.mu.room = make(chan struct{})
 		}
-		room := b.mu.room
-		b.mu.Unlock()
-		return room, nil
+		return b.mu.room, false, nil
 	}
 	b.mu.bytes += n
 	b.mu.proposals = append(b.mu.proposals, proposal{ctx, buf})
-	wake := b.mu.hungry
-	b.mu.Unlock()
-	if wake {
-		signal(b.wake)
-	}
-	return nil, nil
+	return nil, b.mu.hungry, nil
 }
 
 // release says that n bytes of proposals are in the log, or gone.
@@ -228,21 +222,25 @@ func (b *mailbox) captured(c *capture) {
 	signal(b.wake)
 }
 
-func (b *mailbox) wrote(jobs []*appendJob) {
+// putWrote leaves it to the caller to have somebody see.
+func (b *mailbox) putWrote(jobs []*appendJob) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.mu.letters.wrote = append(b.mu.letters.wrote, jobs...)
-	b.mu.Unlock()
-	signal(b.wake)
+}
+
+// putApplied leaves it to the caller to have somebody see, if that is wanted.
+func (b *mailbox) putApplied(jobs []*applyJob) (wanted bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.letters.applied = append(b.mu.letters.applied, jobs...)
+	return b.mu.eager
 }
 
 // applied does not wake a loop that is not eager: it will see with the next
 // that comes, or at the next tick.
 func (b *mailbox) applied(jobs []*applyJob) {
-	b.mu.Lock()
-	b.mu.letters.applied = append(b.mu.letters.applied, jobs...)
-	wake := b.mu.eager
-	b.mu.Unlock()
-	if wake {
+	if b.putApplied(jobs) {
 		signal(b.wake)
 	}
 }

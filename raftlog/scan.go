@@ -146,8 +146,11 @@ func (s *chunkScan) damage() (at, proof int, damaged bool) {
 	if at >= len(s.data) || s.isTrailer(at) {
 		return 0, 0, false
 	}
+	end := s.claimedEnd(at)
 	for proof = s.candidate(at + 1); proof+plainHeader <= len(s.data); proof = s.candidate(proof + 1) {
-		if s.isTrailer(proof) {
+		// A trailer has no checksum, and the stamps of an older log look like one
+		// at times: it has to stand where a chunk of this log ends.
+		if proof == end && s.isTrailer(proof) {
 			return at, proof, true
 		}
 		// Payloads are anybody's bytes: only what has the right checksum counts.
@@ -155,6 +158,7 @@ func (s *chunkScan) damage() (at, proof int, damaged bool) {
 		if !ok {
 			continue
 		}
+		end = nextChunk(proof + c.length)
 		if !s.isLog && c.length > plainHeader {
 			return at, proof, true
 		}
@@ -259,6 +263,28 @@ func (s *chunkScan) chunk(at int) (c chunk, ok bool) {
 		}
 	}
 	return c, true
+}
+
+// claimedEnd is where the chunk behind the one at a place would begin, if what
+// stands here is the damaged chunk of this log that it says it is; else zero.
+func (s *chunkScan) claimedEnd(at int) int {
+	b := s.data[at:]
+	if len(b) < numberedHeader {
+		return 0
+	}
+	header, ok := s.header(b[6])
+	if !ok || binary.LittleEndian.Uint32(b[7:]) != s.number {
+		return 0
+	}
+	return nextChunk(at + header + int(binary.LittleEndian.Uint16(b[4:])))
+}
+
+// nextChunk is where a chunk begins if the one before ends at a place.
+func nextChunk(at int) int {
+	if left := blockSize - at%blockSize; left < syncedHeader {
+		return at + left
+	}
+	return at
 }
 
 // isTrailer says whether a closed log ends here.

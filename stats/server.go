@@ -47,13 +47,14 @@ func (l *Log) collectors() []prometheus.Collector {
 // Sources are the numbers that others hold; each is asked when somebody reads
 // /metrics. A nil source leaves its metric out.
 type Sources struct {
-	HasLeader, IsLeader func() bool
-	Committed, Applied  func() uint64 // positions in the log
-	Pending             func() int    // proposals waiting for their result
-	Watchers            func() int    // watches open now
-	ClusterVersion      func() string // such as "3.4"; empty while undecided
-	ServerVersion       string
-	ServerID            string
+	HasLeader, IsLeader, IsLearner func() bool
+	Committed, Applied             func() uint64 // positions in the log
+	Pending                        func() int    // proposals waiting for their result
+	Watchers                       func() int    // watches open now
+	SlowWatches                    func() uint64 // watches ended because their readers were too slow
+	ClusterVersion                 func() string // such as "3.4"; empty while undecided
+	ServerVersion                  string
+	ServerID                       string
 }
 
 // sourced shows Sources and the store's counters as metrics.
@@ -72,11 +73,13 @@ type sourcedMetric struct {
 func newSourced(s Sources, store *Store) *sourced {
 	c := &sourced{sources: s, store: store}
 	c.flag("etcd_server_has_leader", "1 if this member knows a leader.", s.HasLeader)
+	c.flag("etcd_server_is_learner", "1 if this member does not vote.", s.IsLearner)
 	c.flag("etcd_server_is_leader", "1 if this member leads.", s.IsLeader)
 	c.position("etcd_server_proposals_committed_total", "The newest committed position of the log.", s.Committed)
 	c.position("etcd_server_proposals_applied_total", "The newest position of the log that the tree has applied.", s.Applied)
 	c.level("etcd_server_proposals_pending", "Proposals waiting for their result.", s.Pending)
 	c.level("etcd_debugging_store_watchers", "Watches open now.", s.Watchers)
+	c.total("keytree_watches_slow_total", "Watches that were ended because their clients were too slow.", s.SlowWatches)
 	c.label("etcd_server_version", "server_version", "The etcd version this member is compatible with.",
 		func() string { return s.ServerVersion })
 	c.label("etcd_cluster_version", "cluster_version", "The etcd version the cluster is compatible with.", s.ClusterVersion)
@@ -127,6 +130,9 @@ func (c *sourced) level(name, help string, read func() int) {
 }
 
 func (c *sourced) total(name, help string, read func() uint64) {
+	if read == nil {
+		return
+	}
 	c.add(prometheus.NewDesc(name, help, nil, nil), prometheus.CounterValue,
 		func() (float64, []string) { return float64(read()), nil })
 }

@@ -112,7 +112,7 @@ func TestMetricsHaveEtcdsNames(t *testing.T) {
 	yes := func() bool { return true }
 	at := func() uint64 { return 42 }
 	m := New(Config{Name: "a", ID: "1", Start: start, Sources: Sources{
-		HasLeader: yes, IsLeader: yes, Committed: at, Applied: at,
+		HasLeader: yes, IsLeader: yes, IsLearner: yes, Committed: at, Applied: at,
 		Pending: func() int { return 1 }, Watchers: func() int { return 2 },
 		ClusterVersion: func() string { return "" }, ServerVersion: "3.4.23", ServerID: "1",
 	}})
@@ -134,7 +134,7 @@ func TestMetricsHaveEtcdsNames(t *testing.T) {
 	}
 	for _, name := range []string{
 		"etcd_http_received_total", "etcd_http_successful_duration_seconds", "etcd_disk_wal_fsync_duration_seconds",
-		"etcd_server_has_leader", "etcd_server_is_leader", "etcd_server_leader_changes_seen_total",
+		"etcd_server_has_leader", "etcd_server_is_leader", "etcd_server_is_learner", "etcd_server_leader_changes_seen_total",
 		"etcd_server_proposals_committed_total", "etcd_server_proposals_applied_total",
 		"etcd_server_proposals_pending", "etcd_server_proposals_failed_total",
 		"etcd_debugging_store_reads_total", "etcd_debugging_store_writes_total", "etcd_debugging_store_expires_total",

@@ -27,8 +27,9 @@ type Result struct {
 }
 
 // Apply changes the tree by the commands of b, in order, and returns one
-// result for each. An error means that the disk failed: nothing of b was
-// applied, and the store must not be used further.
+// result for each; they are the caller's until the next Apply. An error means
+// that the disk failed: nothing of b was applied, and the store must not be
+// used further.
 //
 // Effects come in this order: all of b is committed, the node cache follows,
 // the version of the Auth space changes, the index is published, watchers are
@@ -36,13 +37,12 @@ type Result struct {
 func (s *Store) Apply(b Batch) ([]Result, error) {
 	t := s.begin()
 	defer t.release()
-	results := make([]Result, len(b.Commands))
 	for i := range b.Commands {
 		e, err := t.do(&b.Commands[i])
 		if t.failed != nil {
 			return nil, fmt.Errorf("apply up to position %d: %w", b.Position, t.failed)
 		}
-		results[i] = Result{Event: e, Index: t.index, Err: err}
+		t.results = append(t.results, Result{Event: e, Index: t.index, Err: err})
 		if b.Commands[i].Path.space == Auth {
 			t.auth++
 		}
@@ -50,7 +50,7 @@ func (s *Store) Apply(b Batch) ([]Result, error) {
 	if err := t.commit(b.Position, b.Note); err != nil {
 		return nil, fmt.Errorf("commit at position %d: %w", b.Position, err)
 	}
-	return results, nil
+	return t.results, nil
 }
 
 // do carries out one command. The error is a refusal, and then the command
@@ -71,7 +71,7 @@ func (t *txn) do(c *Command) (*Event, error) {
 	case CompareAndDelete:
 		return t.compareAndDelete(c)
 	case Sweep:
-		t.sweep(c.Limit)
+		t.sweep(c)
 		return nil, nil
 	}
 	panic(fmt.Sprintf("store: unknown %v", c.Op))
@@ -275,24 +275,26 @@ func (t *txn) watchedBeneath(dir Path) *fallen {
 
 // event records what became of the node at p.
 func (t *txn) event(a Action, p Path, r, prev *record, refresh bool) *Event {
-	e := &Event{Action: a, Node: r.node(p), Index: t.index, Now: t.now, Refresh: refresh}
-	if prev != nil {
-		n := prev.node(p)
-		e.Prev = &n
+	if prev == nil {
+		return t.note(&Event{Action: a, Node: r.node(p), Index: t.index, Now: t.now, Refresh: refresh})
 	}
-	return t.note(e)
+	e := &replacement{Event{Action: a, Node: r.node(p), Index: t.index, Now: t.now, Refresh: refresh}, prev.node(p)}
+	e.Prev = &e.prev
+	return t.note(&e.Event)
+}
+
+// replacement is an event with room for what was there before.
+type replacement struct {
+	Event
+	prev Node
 }
 
 // removal records that the node at p is gone.
 func (t *txn) removal(a Action, p Path, prev *record) *Event {
-	n := prev.node(p)
-	return t.note(&Event{
-		Action: a,
-		Node:   Node{Path: p, Dir: prev.dir, Created: prev.created, Modified: t.index},
-		Prev:   &n,
-		Index:  t.index,
-		Now:    t.now,
-	})
+	gone := Node{Path: p, Dir: prev.dir, Created: prev.created, Modified: t.index}
+	e := &replacement{Event{Action: a, Node: gone, Index: t.index, Now: t.now}, prev.node(p)}
+	e.Prev = &e.prev
+	return t.note(&e.Event)
 }
 
 // existing is the node at p, which must be there and not be the root.
@@ -314,19 +316,20 @@ func (t *txn) refuse(c Code, cause string) error {
 // commit writes the batch and makes it visible.
 func (t *txn) commit(position uint64, note []byte) error {
 	s := t.s
-	if last, _ := s.Cursor(); position < last {
-		panic(fmt.Sprintf("store: position went back from %d to %d", last, position))
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if position < s.at.position {
+		panic(fmt.Sprintf("store: position went back from %d to %d", s.at.position, position))
 	}
-	for _, e := range t.events {
-		t.scratch = e.append(t.scratch[:0])
-		if err := t.b.Set(historyKey(s.hub.slot(e.Index)), t.scratch, nil); err != nil {
-			return err
-		}
-	}
-	t.scratch = appendCursor(t.scratch[:0], cursor{position: position, index: t.index, note: note})
+	c := cursor{position: position, index: t.index, note: note}
+	t.scratch = appendCursor(t.scratch[:0], c)
 	if err := t.b.Set(cursorKey, t.scratch, nil); err != nil {
 		return err
 	}
+	if err := s.makeRoom(t); err != nil {
+		return err
+	}
+	s.turn.memtable.add(int64(t.b.Len()), int64(t.b.Count()))
 	if err := errors.Join(t.b.Commit(pebble.NoSync), s.Failure()); err != nil {
 		return err
 	}
@@ -342,7 +345,8 @@ func (t *txn) commit(position uint64, note []byte) error {
 	s.auth.Add(t.auth)
 	s.index.Store(uint64(t.index))
 	s.hub.publish(t.events)
-	s.moved(position, note)
+	s.moveTo(c)
+	s.flushAtTimes()
 	t.soonest()
 	return nil
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -37,6 +38,28 @@ func BenchmarkGet(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkGetParallel reads many keys from several goroutines,
+// BenchmarkGetOneParallel all the same one.
+func BenchmarkGetParallel(b *testing.B)    { benchmarkGetParallel(b, 10_000) }
+func BenchmarkGetOneParallel(b *testing.B) { benchmarkGetParallel(b, 1) }
+
+func benchmarkGetParallel(b *testing.B, keys int) {
+	s := benchStore(b, keys)
+	paths := make([]Path, keys)
+	for i := range paths {
+		paths[i] = ParsePath(Keys, fmt.Sprintf("/bench/%03d/%06d", i%100, i))
+	}
+	var readers atomic.Int64
+	b.RunParallel(func(pb *testing.PB) {
+		for i := int(readers.Add(1)) * keys / 4; pb.Next(); i++ {
+			if _, _, err := s.Get(paths[i%len(paths)]); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
 }
 
 func BenchmarkList1000(b *testing.B) {

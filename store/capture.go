@@ -9,6 +9,8 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -23,13 +25,16 @@ type Capture struct {
 	s      *Store
 	view   *pebble.Snapshot
 	cursor cursor
+	past   []*Event // the history by its slots
 	swaps  uint64
 }
 
 // Capture takes the tree as an Apply left it, the last one or one that runs
 // beside it. Any goroutine may call it.
 func (s *Store) Capture() (*Capture, error) {
-	c := &Capture{s: s, swaps: s.swaps.Load(), view: s.db.NewSnapshot()}
+	s.turn.Lock() // view and history shall be of one moment
+	c := &Capture{s: s, swaps: s.swaps.Load(), view: s.db.NewSnapshot(), past: slices.Clone(s.hub.mu.history.ring)}
+	s.turn.Unlock()
 	var err error
 	if c.cursor, err = readCursor(c.view); err != nil {
 		return nil, errors.Join(fmt.Errorf("capture the tree: %w", err), c.view.Close())
@@ -115,25 +120,52 @@ func (c *Capture) writePairs(w *bufio.Writer) (count uint64, err error) {
 	if c.s.swaps.Load() != c.swaps {
 		return 0, errors.Join(ErrSwapped, it.Close())
 	}
-	var head []byte
-	for it.First(); it.Valid(); it.Next() {
-		value, verr := it.ValueAndErr()
-		if verr != nil {
-			err = verr
-			break
+	p := pairWriter{w: w}
+	it.First()
+	err = p.writeAll(it, keyHistory)
+	for slot, e := range c.past {
+		if e != nil && err == nil {
+			err = p.write(historyKey(slot), e.append(nil))
 		}
-		head = binary.AppendUvarint(head[:0], uint64(len(it.Key())))
-		head = append(head, it.Key()...)
-		head = binary.AppendUvarint(head, uint64(len(value)))
-		if _, err = w.Write(head); err != nil {
-			break
-		}
-		if _, err = w.Write(value); err != nil {
-			break
-		}
-		count++
 	}
-	return count, errors.Join(err, it.Close())
+	if err == nil {
+		it.SeekGE([]byte{keyHistory + 1})
+		err = p.writeAll(it, math.MaxUint8)
+	}
+	return p.count, errors.Join(err, it.Close())
+}
+
+// pairWriter writes pairs and counts them.
+type pairWriter struct {
+	w     *bufio.Writer
+	head  []byte
+	count uint64
+}
+
+// writeAll writes the pairs that it comes to, before keys that begin with end.
+func (p *pairWriter) writeAll(it *pebble.Iterator, end byte) error {
+	for ; it.Valid() && it.Key()[0] < end; it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		if err := p.write(it.Key(), value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pairWriter) write(key, value []byte) error {
+	p.head = binary.AppendUvarint(p.head[:0], uint64(len(key)))
+	p.head = append(p.head, key...)
+	p.head = binary.AppendUvarint(p.head, uint64(len(value)))
+	p.count++
+	if _, err := p.w.Write(p.head); err != nil {
+		return err
+	}
+	_, err := p.w.Write(value)
+	return err
 }
 
 type counter struct {
@@ -158,6 +190,12 @@ func (s *Store) Restore(r io.Reader) error {
 	if err = errors.Join(err, w.finish()); err != nil {
 		return errors.Join(fmt.Errorf("restore: %w", err), s.removeTables())
 	}
+	// Until the swap the old tree may come back, with its history.
+	if err := s.Flush(); err != nil {
+		return errors.Join(fmt.Errorf("restore: %w", err), s.removeTables())
+	}
+	s.turn.Lock()
+	defer s.turn.Unlock()
 	everything := pebble.KeyRange{Start: []byte{0}, End: []byte{0xff}}
 	s.swaps.Add(1)
 	if _, err := s.db.IngestAndExcise(context.Background(), w.paths, nil, nil, everything); err != nil {
@@ -166,7 +204,10 @@ func (s *Store) Restore(r io.Reader) error {
 	if err := s.reload(); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	s.flushed, _ = s.Cursor()
+	if _, err := s.flush(); err != nil { // for a memtable of which something is known
+		return fmt.Errorf("restore: %w", err)
+	}
+	s.turn.memtable = newMemtable(s.opts.MemTableBytes)
 	return nil
 }
 

@@ -46,7 +46,8 @@ type Command struct {
 	Expires bool          // the node shall live for TTL from Now
 	TTL     time.Duration // may be zero or negative: due at once
 
-	Limit int // Sweep: how many nodes go at most
+	Limit int // Sweep: how many nodes go at most; 0: any number
+	Bytes int // Sweep: once the values that went have so many bytes, no more go; 0: any number
 
 	// Now is the log's clock in nanoseconds since 1970 when the command
 	// entered the log. It travels beside the command, not inside it.
@@ -57,6 +58,7 @@ type Command struct {
 //
 //	version(1)=1  op(1)  flags(1)  space(1)  len path  len value
 //	[len prevValue]  [prevIndex uvarint]  [ttl 8 bytes]  [limit uvarint]
+//	[bytes uvarint]
 //
 // where len is a uvarint followed by that many bytes, and the bracketed parts
 // stand there when their flag is set. A change of meaning takes a new version.
@@ -70,6 +72,7 @@ const (
 	cmdPrevIndex = 1 << 4
 	cmdExpires   = 1 << 5
 	cmdLimit     = 1 << 6
+	cmdBytes     = 1 << 7
 )
 
 var errBadCommand = errors.New("store: damaged command")
@@ -89,6 +92,7 @@ func (c *Command) AppendBinary(b []byte) ([]byte, error) {
 	set(c.PrevIndex != 0, cmdPrevIndex)
 	set(c.Expires, cmdExpires)
 	set(c.Limit != 0, cmdLimit)
+	set(c.Bytes != 0, cmdBytes)
 
 	b = append(b, commandVersion, byte(c.Op), flags, byte(c.Path.space))
 	b = appendString(b, c.Path.name)
@@ -105,6 +109,9 @@ func (c *Command) AppendBinary(b []byte) ([]byte, error) {
 	if c.Limit != 0 {
 		b = binary.AppendUvarint(b, uint64(c.Limit))
 	}
+	if c.Bytes != 0 {
+		b = binary.AppendUvarint(b, uint64(c.Bytes))
+	}
 	return b, nil
 }
 
@@ -114,7 +121,14 @@ func (c *Command) UnmarshalBinary(b []byte) error {
 	if len(b) < 4 || b[0] != commandVersion {
 		return errBadCommand
 	}
-	d := decoder{s: string(b[4:])}
+	head, n := binary.Uvarint(b[4:])
+	if n <= 0 || head > uint64(len(b)-4-n) {
+		return errBadCommand
+	}
+	// The path has bytes of its own: whoever remembers it shall not hold on to
+	// a value, nor the other way round.
+	name, rest := b[4+n:][:head], b[4+n:][head:]
+	d := decoder{s: string(rest)}
 	flags := b[2]
 	*c = Command{
 		Op:        Op(b[1]),
@@ -123,10 +137,10 @@ func (c *Command) UnmarshalBinary(b []byte) error {
 		Refresh:   flags&cmdRefresh != 0,
 		Expires:   flags&cmdExpires != 0,
 	}
-	if c.Op < Set || c.Op > Sweep || flags&(1<<7) != 0 {
+	if c.Op < Set || c.Op > Sweep {
 		return errBadCommand
 	}
-	c.Path = Path{Space(b[3]), d.string()}
+	c.Path = Path{Space(b[3]), string(name)}
 	c.Value = d.string()
 	if flags&cmdPrevValue != 0 {
 		c.PrevValue = d.string()
@@ -139,6 +153,9 @@ func (c *Command) UnmarshalBinary(b []byte) error {
 	}
 	if flags&cmdLimit != 0 {
 		c.Limit = int(d.uvarint())
+	}
+	if flags&cmdBytes != 0 {
+		c.Bytes = int(d.uvarint())
 	}
 	if d.failed || d.s != "" || !c.Path.valid(c.Op) {
 		return errBadCommand

@@ -8,23 +8,24 @@ import (
 )
 
 // sweep removes nodes that are due at t.now in the order of their expiry, each
-// with an event of its own, limit of them at most (0: all). A directory takes
-// what is beneath it along without further events.
+// with an event of its own, until c.Limit of them are gone, or their values
+// have c.Bytes. A directory takes what is beneath it along without further
+// events.
 //
 // The due list holds hints: one whose node is gone, or ends at another time,
 // is taken off and that is all. To bound one command's work, those count too.
-func (t *txn) sweep(limit int) {
-	if limit <= 0 {
-		limit = math.MaxInt
-	}
+func (t *txn) sweep(c *Command) {
+	limit, bytes := unbounded(c.Limit), unbounded(c.Bytes)
 	voids := limit
 	hints := t.dueHints()
 	defer hints.close()
-	for limit > 0 && voids > 0 && t.failed == nil {
+	for limit > 0 && voids > 0 && bytes > 0 && t.failed == nil {
 		h, ok := hints.next()
 		if !ok {
+			t.s.due.sweptTo(Expiry(t.now + 1))
 			return
 		}
+		t.s.due.sweptTo(h.expiry)
 		r := t.get(h.path)
 		if r == nil || r.expiry != h.expiry {
 			t.takeOff(h.expiry, h.path)
@@ -34,7 +35,16 @@ func (t *txn) sweep(limit int) {
 		t.index++
 		t.take(ActionExpire, h.path, r)
 		limit--
+		bytes -= len(r.value)
 	}
+}
+
+// unbounded is n, or if that is not above 0 more than there will ever be.
+func unbounded(n int) int {
+	if n <= 0 {
+		return math.MaxInt
+	}
+	return n
 }
 
 // hintReader merges the committed due list with what the batch has put on it.
@@ -46,7 +56,7 @@ type hintReader struct {
 
 func (t *txn) dueHints() *hintReader {
 	it, err := t.s.db.NewIter(&pebble.IterOptions{
-		LowerBound: []byte{keyDue},
+		LowerBound: appendDueBound(nil, t.s.due.begin()),
 		UpperBound: appendDueBound(nil, Expiry(t.now+1)),
 	})
 	t.check(err)
@@ -93,8 +103,9 @@ func (r *hintReader) close() {
 	}
 }
 
-// dueFloor is a time before which nothing is due. Apply lowers it, NextExpiry
-// raises it to where the due list begins.
+// dueFloor is a time before which nothing is due. Apply lowers it before it
+// returns; a sweep, and NextExpiry, raise it to where the due list begins. Who
+// reads the list from there on does not walk over the graves of what was on it.
 type dueFloor struct {
 	mu struct {
 		sync.Mutex
@@ -102,21 +113,41 @@ type dueFloor struct {
 		lowered uint64
 	}
 	changed chan struct{} // receives after floor was lowered; holds one
+
+	// swept is where the committed list begins after the sweeps of the batch
+	// that is being applied. It belongs to the goroutine that applies.
+	swept Expiry
 }
 
 func (d *dueFloor) init() {
 	d.changed = make(chan struct{}, 1)
-	d.mu.floor = math.MinInt64
+	d.mu.floor, d.swept = math.MinInt64, math.MinInt64
+}
+
+// sweptTo notes that nothing committed is due before e. Only a sweep may call
+// it.
+func (d *dueFloor) sweptTo(e Expiry) { d.swept = max(d.swept, e) }
+
+// begin is where to begin with the committed list. Only a sweep may call it.
+func (d *dueFloor) begin() Expiry {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return max(d.mu.floor, d.swept)
 }
 
 // lower notes that something is due at e.
-func (d *dueFloor) lower(e Expiry) {
+func (d *dueFloor) lower(e Expiry) { d.move(math.MinInt64, e) }
+
+// move notes that what was known of is due at swept at the earliest, and that
+// something else is due at e.
+func (d *dueFloor) move(swept, e Expiry) {
 	d.mu.Lock()
-	d.mu.lowered++
-	lower := e < d.mu.floor
-	if lower {
-		d.mu.floor = e
+	before := d.mu.floor
+	if e < math.MaxInt64 {
+		d.mu.lowered++
 	}
+	d.mu.floor = min(max(before, swept), e)
+	lower := d.mu.floor < before
 	d.mu.Unlock()
 	if lower {
 		select {
@@ -126,17 +157,18 @@ func (d *dueFloor) lower(e Expiry) {
 	}
 }
 
-// soonest tells the floor about what the batch has put on the due list.
+// soonest tells the floor about what the batch has put on the due list and
+// taken off.
 func (t *txn) soonest() {
-	least, any := Expiry(math.MaxInt64), false
+	least := Expiry(math.MaxInt64)
 	for h, on := range t.due {
 		if on {
-			least, any = min(least, h.expiry), true
+			least = min(least, h.expiry)
 		}
 	}
-	if any {
-		t.s.due.lower(least)
-	}
+	d := &t.s.due
+	d.move(d.swept, least)
+	d.swept = math.MinInt64
 }
 
 // NextExpiry is when the next node may be due; ok is false if none ever will

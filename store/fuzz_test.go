@@ -32,6 +32,7 @@ func FuzzCommand(f *testing.F) {
 		{Op: Set, Path: ParsePath(Keys, "/a"), Value: "v", Expires: true, TTL: 5},
 		{Op: CompareAndSwap, Path: ParsePath(Cluster, "/a/b"), PrevValue: "x", PrevIndex: 7, Refresh: true},
 		{Op: Sweep, Limit: 9},
+		{Op: Sweep, Limit: 500, Bytes: 1 << 20},
 	} {
 		b, _ := c.AppendBinary(nil)
 		f.Add(b)

@@ -64,6 +64,23 @@ func (s *Store) load(p Path) (*record, error) {
 	if r != nil {
 		return r, nil
 	}
+	r, err := s.read(p)
+	if r != nil {
+		s.cache.offer(p, r, generation)
+	}
+	return r, err
+}
+
+// peek is load that leaves the cache as it is.
+func (s *Store) peek(p Path) (*record, error) {
+	if r, _ := s.cache.get(p); r != nil {
+		return r, nil
+	}
+	return s.read(p)
+}
+
+// read is what Pebble has at p, or nil.
+func (s *Store) read(p Path) (r *record, err error) {
 	var room [128]byte
 	v, closer, err := s.db.Get(appendNodeKey(room[:0], p))
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -75,7 +92,6 @@ func (s *Store) load(p Path) (*record, error) {
 	h, err := parseRecord(v)
 	if err == nil {
 		r = h.record()
-		s.cache.offer(p, r, generation)
 	}
 	if cerr := closer.Close(); err == nil {
 		err = cerr

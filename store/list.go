@@ -17,10 +17,12 @@ const (
 )
 
 // Item is one step through a Listing. Path and Value are lent: they change
-// with the next step.
+// with the next step. From a Leaf to a Leaf that comes next, what is before
+// Base stays the same.
 type Item struct {
 	Kind              ItemKind
 	Path              []byte // the cleaned name, as Path.String has it
+	Base              int    // where the last element of Path begins
 	Value             []byte
 	Dir               bool
 	Created, Modified Index
@@ -43,8 +45,8 @@ type Listing struct {
 	open   []openDir
 	path   []byte // of the innermost open directory; the root's is empty
 	prefix []byte // its P of key.go
-	child  []byte // key of the child visited last in it; empty: none yet
-	placed bool   // it stands on child
+	child  []byte // key of the child visited last in it, unless placed; empty: none yet
+	placed bool   // it stands on that child
 }
 
 // openDir is a directory between its Enter and its Leave.
@@ -76,7 +78,7 @@ func (l *Listing) begin(p Path) error {
 	l.index = c.index
 	l.s.await(c.index)
 	if p.IsRoot() {
-		l.item = Item{Kind: Enter, Path: []byte(p.name), Dir: true}
+		l.item = Item{Kind: Enter, Path: []byte(p.name), Base: len(p.name), Dir: true}
 		l.prefix = appendDirPrefix(nil, p)
 		return nil
 	}
@@ -94,17 +96,19 @@ func (l *Listing) begin(p Path) error {
 	}
 	l.path = append(l.path, p.name...)
 	l.prefix = appendDirPrefix(nil, p)
-	l.item = h.item(l.path)
+	l.item.set(&h)
+	l.item.Path, l.item.Base = l.path, len(p.name)-len(p.Base())
 	l.item.Value = bytes.Clone(h.value)
 	return nil
 }
 
-func (h *recordHead) item(path []byte) Item {
-	kind := Leaf
+// set makes i what h says, at the path it has.
+func (i *Item) set(h *recordHead) {
+	i.Kind, i.Dir = Leaf, h.dir
 	if h.dir {
-		kind = Enter
+		i.Kind = Enter
 	}
-	return Item{Kind: kind, Path: path, Value: h.value, Dir: h.dir, Created: h.created, Modified: h.modified, Expiry: h.expiry}
+	i.Value, i.Created, i.Modified, i.Expiry = h.value, h.created, h.modified, h.expiry
 }
 
 // Index is the store's index at the moment the listing shows.
@@ -156,7 +160,10 @@ func (l *Listing) pop() {
 	if len(name) == 0 {
 		name = []byte("/")
 	}
-	l.item = Item{Kind: Leave, Path: name, Dir: true, Created: d.created, Modified: d.modified, Expiry: d.expiry}
+	l.item = Item{
+		Kind: Leave, Path: name, Base: bytes.LastIndexByte(name, '/') + 1, Dir: true,
+		Created: d.created, Modified: d.modified, Expiry: d.expiry,
+	}
 	if len(l.open) == 0 {
 		return
 	}
@@ -171,10 +178,8 @@ func (l *Listing) pop() {
 // nextChild goes to the next visible child of the innermost directory.
 func (l *Listing) nextChild() bool {
 	for l.advance() {
-		key := l.it.Key()
-		name := key[len(l.prefix)+1:]
-		l.child = append(l.child[:0], key...)
 		l.placed = true
+		name := l.it.Key()[len(l.prefix)+1:]
 		if len(name) > 0 && name[0] == '_' {
 			continue
 		}
@@ -185,7 +190,8 @@ func (l *Listing) nextChild() bool {
 		}
 		at := len(l.path)
 		l.path = appendUnescaped(append(l.path, '/'), name)
-		l.item = h.item(l.path)
+		l.item.set(&h)
+		l.item.Path, l.item.Base = l.path, at+1
 		if !h.dir {
 			l.path = l.path[:at]
 			return true
@@ -222,6 +228,9 @@ func (l *Listing) advance() bool {
 		l.err = l.it.Error()
 		return false
 	}
+	if !l.recursive {
+		return true // the iterator's bounds are those of the only directory that is walked
+	}
 	key := l.it.Key()
 	return len(key) > len(l.prefix) && key[len(l.prefix)] == sepName && bytes.HasPrefix(key, l.prefix)
 }
@@ -243,6 +252,9 @@ func (l *Listing) resume() bool {
 func (l *Listing) Pause() {
 	if l.it == nil {
 		return
+	}
+	if l.placed {
+		l.child = append(l.child[:0], l.it.Key()...)
 	}
 	if err := l.it.Close(); l.err == nil {
 		l.err = err

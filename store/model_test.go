@@ -418,6 +418,9 @@ func (w *world) crash() {
 	if position > 0 && string(note) != fmt.Sprintf("note %d", position) {
 		t.Fatalf("note at position %d = %q", position, note)
 	}
+	if past := &w.s.hub.mu.history; past.count != min(past.len(), int(w.s.Index())) {
+		t.Fatalf("after a crash at index %d there are %d events of %d", w.s.Index(), past.count, past.len())
+	}
 	for _, b := range w.batches[position:] {
 		if _, err := w.s.Apply(w.encoded(b)); err != nil {
 			t.Fatal(err)
@@ -532,7 +535,7 @@ func TestBatchingChangesNothing(t *testing.T) {
 		for range 3000 {
 			c := w.command()
 			if c.Op == Sweep {
-				c.Limit = w.rnd.IntN(5)
+				c.Limit, c.Bytes = w.rnd.IntN(5), w.rnd.IntN(5)
 			}
 			cmds = append(cmds, c)
 		}

@@ -152,6 +152,7 @@ func (x *script) command(t *testing.T, d *datadriven.TestData) Command {
 	d.MaybeScanArgs(t, "value", &c.Value)
 	d.MaybeScanArgs(t, "prevValue", &c.PrevValue)
 	d.MaybeScanArgs(t, "limit", &c.Limit)
+	d.MaybeScanArgs(t, "bytes", &c.Bytes)
 	var index, ttl int64
 	d.MaybeScanArgs(t, "prevIndex", &index)
 	c.PrevIndex = Index(index)
@@ -266,6 +267,9 @@ func refusal(err error) string {
 // for byte.
 func contents(t *testing.T, s *Store) []string {
 	t.Helper()
+	if err := s.Flush(); err != nil { // the history is written with it
+		t.Fatal(err)
+	}
 	it, err := s.db.NewIter(nil)
 	if err != nil {
 		t.Fatal(err)

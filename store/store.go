@@ -1,29 +1,33 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"keytree/store/compaction"
 )
 
 // Options are the settings of a store. The zero value works.
 type Options struct {
 	FS             vfs.FS        // default: the operating system's
 	Cache          *pebble.Cache // shared with other engines; default: one of its own, 32 MiB
-	MemTableBytes  uint64        // writes gathered in memory before they go to disk; default 16 MiB
-	NodeCacheBytes int64         // default 32 MiB; negative: no node cache
+	MemTableBytes  uint64        // writes gathered in memory before they go to disk; default 8 MiB
+	NodeCacheBytes int64         // default 24 MiB; negative: no node cache
 	HistoryLength  int           // events kept; default 1000
 	KeepHistory    bool          // keep all events that Open and Restore find, if they are more
-	FlushEvery     uint64        // positions between two flushes at most; default 20,000
+	FlushEvery     uint64        // positions between two flushes at most; default 40,000
 	CountBytes     bool          // answer Bytes; costs a walk over all keys in Open and Restore
 	Logger         *slog.Logger  // default: silent
 }
@@ -33,16 +37,16 @@ func (o Options) withDefaults() Options {
 		o.FS = vfs.Default
 	}
 	if o.MemTableBytes == 0 {
-		o.MemTableBytes = 16 << 20
+		o.MemTableBytes = 8 << 20
 	}
 	if o.NodeCacheBytes == 0 {
-		o.NodeCacheBytes = 32 << 20
+		o.NodeCacheBytes = 24 << 20
 	}
 	if o.HistoryLength == 0 {
 		o.HistoryLength = 1000
 	}
 	if o.FlushEvery == 0 {
-		o.FlushEvery = 20_000
+		o.FlushEvery = 40_000
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -64,15 +68,21 @@ type Store struct {
 
 	// index is stored by Apply once all of it is readable, and loaded by
 	// readers before they read: what they find is at least as new.
-	index  atomic.Uint64
-	cursor atomic.Pointer[cursor]
-	auth   atomic.Uint64 // changes of the Auth space, see AuthVersion
-	bytes  atomic.Int64  // of the Keys space, see Bytes; written by who applies
-	swaps  atomic.Uint64 // how often a Restore has begun to swap the trees; a capture may not span one
+	index atomic.Uint64
+	auth  atomic.Uint64 // changes of the Auth space, see AuthVersion
+	bytes atomic.Int64  // of the Keys space, see Bytes; written by who applies
+	swaps atomic.Uint64 // how often a Restore has begun to swap the trees; a capture may not span one
 
-	// Owned by the goroutine that applies.
-	txn     txn
-	flushed uint64 // position of the newest flush asked for
+	at struct { // where the tree stands; changed with turn held
+		sync.Mutex
+		cursor
+	}
+
+	txn txn // owned by the goroutine that applies
+
+	turn    turn
+	flushed uint64 // position of the newest flush asked for; turn's
+	scratch []byte // turn's
 }
 
 // Open opens the store in directory dir, or makes an empty one. Only one
@@ -88,6 +98,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open tree in %s: %w", dir, err)
 	}
 	s.db, s.dir = db, dir
+	s.turn.memtable = newMemtable(o.MemTableBytes)
 	s.tables = po.MakeWriterOptions(0, db.TableFormat())
 	if err := errors.Join(s.removeTables(), s.reload()); err != nil {
 		return nil, errors.Join(fmt.Errorf("open tree in %s: %w", dir, err), db.Close())
@@ -112,21 +123,29 @@ func (s *Store) pebbleOptions() (*pebble.Options, func()) {
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                s.opts.MemTableBytes,
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       2,
+		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       1000,
 		LBaseMaxBytes:               64 << 20,
-		Logger:                      s.engine,
-		EventListener:               s.engine.listener(),
+		// The smaller the tables, the less of what nobody changed is written
+		// again; the lowest levels of a large tree have fewer, larger ones.
+		TargetFileSizes: [...]int64{2 << 20, 4 << 20, 4 << 20, 8 << 20, 16 << 20, 32 << 20, 64 << 20},
+		Logger:          s.engine,
+		EventListener:   s.engine.listener(),
 	}
 	po.CompactionConcurrencyRange = func() (int, int) { return 1, min(2, runtime.GOMAXPROCS(0)) }
+	// What Restore brings is durable at once; without a write-ahead log Pebble
+	// could not keep it in a queue.
+	po.Experimental.DisableIngestAsFlushable = func() bool { return true }
+	po.Experimental.CompactionScheduler = compaction.New()
 	for i := range po.Levels {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		po.Levels[i].IndexBlockSize = 64 << 10 // one step for a table of 8 MiB, not two
 	}
 	po.EnsureDefaults()
 	return po, release
 }
 
-// reload takes cursor and history from disk.
+// reload takes cursor and history from disk. After Open, s.turn must be held.
 func (s *Store) reload() error {
 	c, err := readCursor(s.db)
 	if err != nil {
@@ -145,17 +164,18 @@ func (s *Store) reload() error {
 			return err
 		}
 	}
-	bytes, err := s.countBytes()
+	counted, err := s.countBytes()
 	if err != nil {
 		return err
 	}
 	s.cache.reset()
-	s.bytes.Store(bytes)
-	s.cursor.Store(&c)
+	s.bytes.Store(counted)
+	s.moveTo(c)
 	s.auth.Add(1)
 	s.index.Store(uint64(c.index))
 	s.hub.reset(past, c.index)
 	s.due.lower(math.MinInt64)
+	s.turn.saved, s.turn.unsaved, s.flushed = c.index, 0, c.position
 	return nil
 }
 
@@ -171,8 +191,16 @@ func (s *Store) AuthVersion() uint64 { return s.auth.Load() }
 // Cursor is where the tree stands: the position of the batch applied last,
 // and its note.
 func (s *Store) Cursor() (position uint64, note []byte) {
-	c := s.cursor.Load()
-	return c.position, c.note
+	s.at.Lock()
+	defer s.at.Unlock()
+	return s.at.position, bytes.Clone(s.at.note)
+}
+
+// moveTo notes where the tree stands.
+func (s *Store) moveTo(c cursor) {
+	s.at.Lock()
+	defer s.at.Unlock()
+	s.at.position, s.at.index, s.at.note = c.position, c.index, append(s.at.note[:0], c.note...)
 }
 
 // DurablePosition is the position whose batch, with all before it, survives a
@@ -193,34 +221,21 @@ func (s *Store) DurablePosition() (uint64, error) {
 	return c.position, errors.Join(err, it.Close(), s.Failure())
 }
 
-// moved notes that the tree stands at position, and asks for a flush when the
-// last one is long ago: until then the raft log cannot be truncated, and a
-// restart replays it.
-func (s *Store) moved(position uint64, note []byte) {
-	s.cursor.Store(&cursor{position: position, index: s.Index(), note: append([]byte(nil), note...)})
-	if position-s.flushed < s.opts.FlushEvery {
+// flushAtTimes asks for a flush when the last one is long ago: until then the
+// raft log cannot be truncated, and a restart replays it. s.turn must be held.
+func (s *Store) flushAtTimes() {
+	if s.at.position-s.flushed < s.opts.FlushEvery {
 		return
 	}
-	s.flushed = position
-	if err := s.FlushSoon(); err != nil {
+	if _, err := s.flush(); err != nil {
 		s.opts.Logger.Warn("flushing the tree failed", "error", err)
 	}
 }
 
-// FlushSoon begins to make everything applied so far durable, and does not
-// wait.
-func (s *Store) FlushSoon() error {
-	_, err := s.db.AsyncFlush()
-	return err
-}
-
-// Flush makes everything applied so far durable.
-func (s *Store) Flush() error { return s.db.Flush() }
-
 // Checkpoint writes the tree as it is now to the new directory dir, mostly by
 // hard links. It may be opened as a store of its own.
 func (s *Store) Checkpoint(dir string) error {
-	if err := s.db.Flush(); err != nil {
+	if err := s.Flush(); err != nil {
 		return err
 	}
 	return s.db.Checkpoint(dir)
@@ -229,8 +244,10 @@ func (s *Store) Checkpoint(dir string) error {
 // Close ends all watches, makes everything durable and closes the tree.
 // Listings and captures must be closed before.
 func (s *Store) Close() error {
+	err := s.Flush()
 	s.hub.reset(newHistory(s.opts.HistoryLength), 0)
-	return errors.Join(s.db.Flush(), s.db.Close())
+	s.hub.deliverers.Wait()
+	return errors.Join(err, s.db.Close())
 }
 
 // Watchers is the number of watches registered now; evicted counts streams

@@ -12,7 +12,7 @@ import (
 // the commands so far have done. It belongs to the goroutine that applies.
 type txn struct {
 	s       *Store
-	b       *pebble.Batch
+	b       *pebble.Batch // the same one for every Apply
 	index   Index
 	now     int64
 	nodes   map[Path]*record // changed nodes; nil: there is none
@@ -21,6 +21,7 @@ type txn struct {
 	auth    uint64           // commands on the Auth space
 	due     map[dueHint]bool // changes to the due list; false: taken off
 	events  []*Event
+	results []Result
 	scratch []byte
 	failed  error // the disk's, not a refusal
 }
@@ -34,11 +35,17 @@ type dueHint struct {
 func (s *Store) begin() *txn {
 	t := &s.txn
 	t.s = s
-	t.b = s.db.NewBatch()
 	t.index = s.Index()
+	if clear(t.results); cap(t.results) > keptRoom {
+		t.results = nil
+	}
+	t.results = t.results[:0]
 	t.failed = nil
 	t.bytes = 0
 	t.auth = 0
+	if t.b == nil {
+		t.b = s.db.NewBatch()
+	}
 	if t.nodes == nil {
 		t.nodes = map[Path]*record{}
 		t.due = map[dueHint]bool{}
@@ -51,8 +58,7 @@ const keptRoom = 1024
 
 // release forgets what belongs to one Apply.
 func (t *txn) release() {
-	_ = t.b.Close() // a committed or abandoned batch has nothing left to lose
-	t.b = nil
+	t.b.Reset()
 	if len(t.nodes) > keptRoom || len(t.due) > keptRoom {
 		t.nodes, t.due = nil, nil // to walk a map costs its capacity
 	}
@@ -67,14 +73,17 @@ func (t *txn) release() {
 }
 
 // get is the node at p, or nil.
-func (t *txn) get(p Path) *record {
+func (t *txn) get(p Path) *record { return t.find(p, t.s.load) }
+
+// find is the node at p, or nil; committed ones are found by read.
+func (t *txn) find(p Path, read func(Path) (*record, error)) *record {
 	if r, ok := t.nodes[p]; ok {
 		return r
 	}
 	if t.isCleared(p) {
 		return nil
 	}
-	r, err := t.s.load(p)
+	r, err := read(p)
 	if err != nil {
 		t.failed = errors.Join(t.failed, err)
 	}
@@ -91,9 +100,10 @@ func (t *txn) isCleared(p Path) bool {
 }
 
 // lookup is the node at p, or nil where one could be made: refused if an
-// element above it is a key.
+// element above it is a key. What it reads does not go into the cache, where
+// the command is about to put what takes its place.
 func (t *txn) lookup(p Path) (*record, error) {
-	if r := t.get(p); r != nil {
+	if r := t.find(p, t.s.peek); r != nil {
 		return r, nil
 	}
 	for up := p.Parent(); !up.IsRoot(); up = up.Parent() {

@@ -1,36 +1,63 @@
 package store
 
-import (
-	"fmt"
-	"strings"
-	"sync"
-)
+import "fmt"
 
 // WatchOptions says what a watch is to see.
 type WatchOptions struct {
 	Recursive bool  // also what happens beneath the path
 	Stream    bool  // all events, not only the first
 	Since     Index // events from this index on, also past ones; 0: from now on
+
+	// Sink is given events while the reader rests. It is for streams only; nil:
+	// the reader takes all of them itself.
+	Sink Sink
 }
 
-// Watcher is one subscription. It owns no goroutine: whoever holds it waits
-// for Ready and calls Take, from one goroutine, and closes it at the end.
+// Sink is somewhere events can be put without waiting, on behalf of a reader
+// that rests. Its method is called by one goroutine at a time, and never
+// while the reader is awake.
+type Sink interface {
+	Push(*Run) Pushed
+}
+
+// Pushed is how far a Sink came with a run.
+type Pushed byte
+
+const (
+	PushedNone Pushed = iota // the reader is to wake up and take the run itself
+	PushedPart               // the sink has the run, and the reader is to wake up and see to the rest
+	PushedAll                // the reader may rest
+)
+
+// Watcher is one subscription. It owns no goroutine: whoever holds it, its
+// reader, calls Take and waits for Ready, or for Await if there is a sink,
+// from one goroutine, and closes it at the end.
+//
+// A reader rests after a Take that returned nothing, and one without a sink
+// after every Take. It begins awake if it has a sink or past events to take.
 type Watcher struct {
-	hub   *hub
-	at    *watchNode // where it is registered; nil: nowhere
-	place int        // in at.watchers
-	path  Path
-	opts  WatchOptions
-	index Index
-	birth uint64 // hub.births when it was registered
-	ready chan struct{}
+	hub    *hub
+	index  Index
+	stream bool
+	sink   Sink
+	ready  chan struct{}
 
-	mu struct {
-		sync.Mutex
-		queue []*Event
-		ended bool
-	}
+	// Guarded by hub.mu.
+	group *group
+	place place // in a row of group; in none: it is not registered
+	state watcherState
+	ended bool     // nothing follows what it has yet to take
+	past  []*Event // to be taken first
+	at    *link    // the next to take; nil: none
 }
+
+type watcherState byte
+
+const (
+	resting watcherState = iota
+	awake                // told that there is something, or busy with what it took
+	pushing              // its sink is being given a run
+)
 
 // Index is the store's index when the watch was registered.
 func (w *Watcher) Index() Index { return w.index }
@@ -38,50 +65,60 @@ func (w *Watcher) Index() Index { return w.index }
 // Ready receives when Take may have something new.
 func (w *Watcher) Ready() <-chan struct{} { return w.ready }
 
+// Await returns when the reader is needed: Take has something, or the sink
+// was left with something, or the watch has ended. From then on the sink is
+// the reader's, until a Take returns nothing.
+func (w *Watcher) Await() {
+	for {
+		<-w.ready
+		w.hub.mu.Lock()
+		needed := w.state == awake || w.ended && w.state != pushing
+		w.hub.mu.Unlock()
+		if needed {
+			return
+		}
+	}
+}
+
 // Take returns the events that have come since the last call, oldest first.
 // When live is false nothing will follow them: a watch that is no stream has
 // had its event, the reader was so slow that the history could not have
 // helped it either, or the store was replaced or ended all watches.
 func (w *Watcher) Take() (events []*Event, live bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	events, w.mu.queue = w.mu.queue, nil
-	return events, !w.mu.ended
+	h := w.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if w.state == pushing {
+		return nil, true
+	}
+	events = h.collect(w)
+	if !w.ended && (len(events) == 0 || w.sink == nil) {
+		h.rest(w)
+	}
+	return events, !w.ended
 }
 
-// Close ends the watch: Take has no more than what is queued. It may be called
-// more than once, and from any goroutine.
+// Close ends the watch: Take has nothing more. It may be called more than
+// once, and from any goroutine.
 func (w *Watcher) Close() {
-	w.hub.mu.Lock()
-	w.hub.remove(w)
-	w.hub.mu.Unlock()
+	h := w.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.drop(w)
+	w.past, w.at = nil, nil
 	w.end()
 }
 
-// give queues e and reports whether the watch goes on.
-func (w *Watcher) give(e *Event, limit int) bool {
-	w.mu.Lock()
-	if len(w.mu.queue) >= limit {
-		w.mu.ended = true // what is queued is still delivered
-	} else {
-		w.mu.queue = append(w.mu.queue, e)
-		w.mu.ended = !w.opts.Stream
-	}
-	live := !w.mu.ended
-	w.mu.Unlock()
-	w.signal()
-	return live
-}
-
+// end has the reader find out that nothing follows. hub.mu must be held.
 func (w *Watcher) end() {
-	w.mu.Lock()
-	w.mu.ended = true
-	w.mu.Unlock()
-	w.signal()
+	w.ended = true
+	if w.state != pushing { // else who pushes tells it, afterwards
+		w.signal()
+	}
 }
 
 // signal lets one call of Take run; the channel holds one because Take
-// empties the whole queue.
+// empties all there is.
 func (w *Watcher) signal() {
 	select {
 	case w.ready <- struct{}{}:
@@ -89,34 +126,13 @@ func (w *Watcher) signal() {
 	}
 }
 
-// hub is all watchers and the history. Its mutex covers "append to the
-// history and wake" and "search the history and register", so that no event
-// falls between replay and live.
-type hub struct {
-	mu struct {
-		sync.Mutex
-		history history
-		index   Index // of the newest event published
-		roots   map[Space]*watchNode
-		count   int
-		births  uint64
-		evicted uint64
+// behind is how many events wait for w. hub.mu must be held.
+func (w *Watcher) behind() int {
+	n := len(w.past)
+	if w.at != nil {
+		n += int(w.group.tail.number - w.at.number)
 	}
-}
-
-// watchNode is a path somebody watches, or an element on the way to one.
-type watchNode struct {
-	path     Path
-	parent   *watchNode
-	children map[string]*watchNode
-	watchers []*Watcher
-}
-
-func newHub(length int) *hub {
-	h := &hub{}
-	h.mu.history = newHistory(length)
-	h.mu.roots = map[Space]*watchNode{}
-	return h
+	return n
 }
 
 // Watch subscribes to what happens at p. With a Since in the past the events
@@ -124,9 +140,11 @@ func newHub(length int) *hub {
 // have mattered the refusal is CodeHistoryCleared.
 func (s *Store) Watch(p Path, o WatchOptions) (*Watcher, error) {
 	h := s.hub
+	w := &Watcher{hub: h, stream: o.Stream, sink: o.Sink, ready: make(chan struct{}, 1)}
+	w.place.who = w
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	w := &Watcher{hub: h, path: p, opts: o, index: h.mu.index, ready: make(chan struct{}, 1)}
+	w.index = h.mu.index
 	if o.Since > 0 && o.Since <= h.mu.index {
 		if oldest := h.mu.history.oldest(h.mu.index); o.Since < oldest {
 			return nil, &Error{
@@ -135,239 +153,26 @@ func (s *Store) Watch(p Path, o WatchOptions) (*Watcher, error) {
 				Index: h.mu.index,
 			}
 		}
-		w.replay(&h.mu.history, h.mu.index)
-		if w.mu.ended {
+		h.replay(w, p, o)
+		if w.ended {
 			return w, nil
 		}
 	}
-	h.add(w)
+	h.add(w, p, o)
 	return w, nil
 }
 
-// replay queues what the history owes w, who is not registered yet.
-func (w *Watcher) replay(past *history, newest Index) {
-	for i := w.opts.Since; i <= newest; i++ {
-		e := past.at(i)
-		if e == nil || !e.matches(w.path, w.opts.Recursive) {
+// replay lets w begin with what the history owes it. h.mu must be held.
+func (h *hub) replay(w *Watcher, p Path, o WatchOptions) {
+	for i := o.Since; i <= h.mu.index; i++ {
+		e := h.mu.history.at(i)
+		if e == nil || !e.matches(p, o.Recursive) {
 			continue
 		}
-		if !w.give(e, past.len()) {
+		w.past = append(w.past, e)
+		if !o.Stream {
+			w.end()
 			return
 		}
 	}
-}
-
-// add registers w. h.mu must be held.
-func (h *hub) add(w *Watcher) {
-	n := h.mu.roots[w.path.space]
-	if n == nil {
-		n = &watchNode{path: Root(w.path.space)}
-		h.mu.roots[w.path.space] = n
-	}
-	if !w.path.IsRoot() {
-		for i := 0; i < len(w.path.name); {
-			end := w.path.next(i)
-			n = n.child(w.path.name[i+1:end], w.path.upTo(end))
-			i = end
-		}
-	}
-	h.mu.count++
-	h.mu.births++
-	w.birth = h.mu.births
-	w.at, w.place = n, len(n.watchers)
-	n.watchers = append(n.watchers, w)
-}
-
-func (n *watchNode) child(name string, p Path) *watchNode {
-	c := n.children[name]
-	if c == nil {
-		if n.children == nil {
-			n.children = map[string]*watchNode{}
-		}
-		c = &watchNode{path: p, parent: n}
-		n.children[name] = c
-	}
-	return c
-}
-
-// remove takes w out, if it is in. h.mu must be held.
-func (h *hub) remove(w *Watcher) {
-	n := w.at
-	if n == nil {
-		return
-	}
-	w.at = nil
-	h.mu.count--
-	last := len(n.watchers) - 1
-	n.watchers[last].place = w.place
-	n.watchers[w.place] = n.watchers[last]
-	n.watchers[last] = nil
-	n.watchers = n.watchers[:last]
-	h.prune(n)
-}
-
-// prune takes n and what is above it out of the tree of watched paths as far
-// as nobody needs it. h.mu must be held.
-func (h *hub) prune(n *watchNode) {
-	for n.parent != nil && len(n.watchers) == 0 && len(n.children) == 0 {
-		delete(n.parent.children, n.path.Base())
-		n = n.parent
-	}
-}
-
-// fallen says which watched paths stood beneath a directory that was removed.
-type fallen struct {
-	asOf  uint64 // hub.births when it was found out
-	paths map[Path]bool
-}
-
-// watchedUnder lists the paths beneath dir that somebody watches.
-func (h *hub) watchedUnder(dir Path) (paths []Path, asOf uint64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if n := h.find(dir); n != nil {
-		n.walk(func(c *watchNode) {
-			if c != n && len(c.watchers) > 0 {
-				paths = append(paths, c.path)
-			}
-		})
-	}
-	return paths, h.mu.births
-}
-
-// find is the node for p, if there is one. h.mu must be held.
-func (h *hub) find(p Path) *watchNode {
-	n := h.mu.roots[p.space]
-	if n == nil || p.IsRoot() {
-		return n
-	}
-	for i := 0; i < len(p.name) && n != nil; {
-		end := p.next(i)
-		n = n.children[p.name[i+1:end]]
-		i = end
-	}
-	return n
-}
-
-func (n *watchNode) walk(visit func(*watchNode)) {
-	visit(n)
-	for _, c := range n.children {
-		c.walk(visit)
-	}
-}
-
-// publish makes events the newest part of the history and wakes whom they
-// concern. Only Apply may call it.
-func (h *hub) publish(events []*Event) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, e := range events {
-		if e.Index <= h.mu.index {
-			panic("store: an event's index went back")
-		}
-		h.mu.index = e.Index
-		h.mu.history.put(e)
-		if !e.Refresh && h.mu.count > 0 {
-			h.wakeAll(e)
-		}
-	}
-}
-
-// wakeAll gives e to the watchers at its path, to the recursive ones above,
-// and to those of what fell with it. h.mu must be held.
-func (h *hub) wakeAll(e *Event) {
-	p := e.Node.Path
-	n := h.mu.roots[p.space]
-	if n == nil {
-		return
-	}
-	for i := 0; ; {
-		h.wake(n, e, func(w *Watcher) bool { return w.opts.Recursive && !hiddenBelow(w.path, p) })
-		end := p.next(i)
-		if n = n.children[p.name[i+1:end]]; n == nil {
-			return
-		}
-		if i = end; i == len(p.name) {
-			break
-		}
-	}
-	h.wake(n, e, func(*Watcher) bool { return true })
-	if e.fallen == nil {
-		return
-	}
-	var below []*watchNode
-	n.walk(func(c *watchNode) {
-		if c != n && len(c.watchers) > 0 {
-			below = append(below, c)
-		}
-	})
-	for _, c := range below {
-		h.wake(c, e, func(w *Watcher) bool { return w.birth > e.fallen.asOf || e.fallen.paths[w.path] })
-	}
-}
-
-// wake gives e to the watchers at n that want it, and forgets those that
-// need no more. h.mu must be held.
-func (h *hub) wake(n *watchNode, e *Event, wants func(*Watcher) bool) {
-	if len(n.watchers) == 0 {
-		return
-	}
-	limit := h.mu.history.len()
-	kept := n.watchers[:0]
-	for _, w := range n.watchers {
-		if e.Index < w.opts.Since || !wants(w) || w.give(e, limit) {
-			w.place = len(kept)
-			kept = append(kept, w)
-			continue
-		}
-		w.at = nil
-		h.mu.count--
-		if w.opts.Stream {
-			h.mu.evicted++
-		}
-	}
-	clear(n.watchers[len(kept):])
-	n.watchers = kept
-	if len(kept) == 0 {
-		h.prune(n)
-	}
-}
-
-// hiddenBelow reports whether an element of p beneath dir is hidden.
-func hiddenBelow(dir, p Path) bool {
-	rest := p.name[len(dir.name):]
-	if dir.IsRoot() {
-		rest = p.name
-	}
-	return strings.Contains(rest, "/_")
-}
-
-// reset replaces the history and ends every watch: what they waited for may
-// have been skipped.
-func (h *hub) reset(past history, index Index) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.mu.history, h.mu.index = past, index
-	h.endAll()
-}
-
-// EndWatches ends every watch there is. It is for a server that stops.
-func (s *Store) EndWatches() {
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	s.hub.endAll()
-}
-
-// endAll ends every watch. h.mu must be held.
-func (h *hub) endAll() {
-	for _, root := range h.mu.roots {
-		root.walk(func(n *watchNode) {
-			for _, w := range n.watchers {
-				w.at = nil
-				w.end()
-			}
-		})
-	}
-	h.mu.roots = map[Space]*watchNode{}
-	h.mu.count = 0
 }

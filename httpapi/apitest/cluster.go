@@ -9,6 +9,7 @@ package apitest
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"testing"
@@ -30,6 +31,16 @@ const patience = time.Minute
 // is not there.
 type Servers struct {
 	Clients, Peers *http.Server
+
+	// Over puts something in front of Clients; nil: nothing.
+	Over func(*http.Server) Server
+}
+
+// Server is what serves on a listener: an *http.Server or what is in front of
+// one.
+type Server interface {
+	Serve(net.Listener) error
+	Close() error
 }
 
 // Cluster is a number of members on one network. Its methods and those of its
@@ -109,14 +120,17 @@ func places(i, n int) (name, client, peer string) {
 func local(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
 
 // Join starts added, which the cluster knows already, as a member with an
-// empty disk.
-func (c *Cluster) Join(added member.Member, name, clientURL string) *Member {
+// empty disk, configured as configure says.
+func (c *Cluster) Join(added member.Member, name, clientURL string, configure ...func(*replica.Config)) *Member {
 	c.t.Helper()
 	leader := c.Leader()
 	m := c.newMember(name, clientURL, added.PeerURLs[0])
 	m.id = added.ID
 	m.config.Transport = c.network.link(m.id)
 	m.config.Join = &replica.Join{Self: added.ID, Cluster: leader.ClusterID(), Members: leader.Members()}
+	for _, change := range configure {
+		m.Configure(change)
+	}
 	m.Start()
 	return m
 }

@@ -34,7 +34,7 @@ type running struct {
 	stop    context.CancelFunc
 	ended   chan error
 	serving sync.WaitGroup // listeners and connections
-	servers Servers
+	servers []Server
 }
 
 // newMember makes a member that is yet to be told who it is and how it begins.
@@ -73,12 +73,13 @@ func (m *Member) Start() {
 	if m.cluster.serve == nil {
 		return
 	}
-	m.running.servers = m.cluster.serve(m)
-	m.listen(m.running.servers.Clients, m.ClientURL)
-	m.listen(m.running.servers.Peers, m.PeerURL)
+	all := m.cluster.serve(m)
+	m.listen(all.Clients, all.Over, m.ClientURL)
+	m.listen(all.Peers, nil, m.PeerURL)
 }
 
-func (m *Member) listen(s *http.Server, url string) {
+// listen serves s at url, with what over puts in front of it.
+func (m *Member) listen(s *http.Server, over func(*http.Server) Server, url string) {
 	if s == nil {
 		return
 	}
@@ -92,8 +93,13 @@ func (m *Member) listen(s *http.Server, url string) {
 			serving.Done()
 		}
 	}
+	front := Server(s)
+	if over != nil {
+		front = over(s)
+	}
+	m.running.servers = append(m.running.servers, front)
 	serving.Go(func() {
-		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := front.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			m.cluster.t.Errorf("%s: serving on %s: %v", m.Name, url, err)
 		}
 	})
@@ -114,15 +120,21 @@ func (m *Member) Stop() {
 // AwaitRemoval waits until m ends because it was removed from the cluster.
 func (m *Member) AwaitRemoval() {
 	m.cluster.t.Helper()
+	m.AwaitEnd(replica.ErrRemoved)
+}
+
+// AwaitEnd waits until m ends by itself, for the reason given.
+func (m *Member) AwaitEnd(why error) {
+	m.cluster.t.Helper()
 	select {
 	case err := <-m.running.ended:
-		if !errors.Is(err, replica.ErrRemoved) {
-			m.cluster.t.Errorf("%s was removed and ended with: %v", m.Name, err)
+		if !errors.Is(err, why) {
+			m.cluster.t.Errorf("%s ended with %v, want %v", m.Name, err, why)
 		}
 		m.closeServers()
 		m.end(nil)
 	case <-time.After(patience):
-		m.cluster.t.Fatalf("%s was removed and goes on", m.Name)
+		m.cluster.t.Fatalf("%s goes on, in spite of: %v", m.Name, why)
 	}
 }
 
@@ -147,10 +159,8 @@ func (m *Member) Crash() {
 
 // closeServers returns when no handler runs any more.
 func (m *Member) closeServers() {
-	for _, s := range []*http.Server{m.running.servers.Clients, m.running.servers.Peers} {
-		if s != nil {
-			_ = s.Close() // of a listener in memory
-		}
+	for _, s := range m.running.servers {
+		_ = s.Close() // of a listener in memory
 	}
 	m.EndWatches()
 	m.running.serving.Wait()

@@ -14,6 +14,7 @@ type Member struct {
 	Name       string   `json:"name"` // empty: it has not started yet
 	PeerURLs   []string `json:"peerURLs"`
 	ClientURLs []string `json:"clientURLs"`
+	Learner    bool     `json:"isLearner,omitempty"` // it does not vote; Keytree only
 }
 
 const membersPath = "/v2/members"

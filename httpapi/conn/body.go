@@ -50,23 +50,26 @@ func (b *body) read(p []byte) (n int, err error) {
 	}
 	b.left -= int64(n)
 	switch {
-	case err == io.EOF && b.left > 0:
-		b.failed = io.ErrUnexpectedEOF
+	case err == io.EOF && b.left > 0: // it ends here
+		b.left = 0
+		b.conn.life.end()
+		return n, io.ErrUnexpectedEOF
 	case err != nil && err != io.EOF:
 		b.failed = err
+		b.conn.life.end()
 	case b.left == 0:
 		return n, io.EOF
 	}
 	return n, b.failed
 }
 
-// Close reads what is left, if that is little.
+// Close reads what is left, if that is little and there may be another request.
 func (b *body) Close() error {
 	if b.closed {
 		return nil
 	}
 	b.closed = true
-	if b.left > discardable {
+	if b.left > discardable || b.conn.head.close {
 		return nil
 	}
 	return b.discard()

@@ -29,7 +29,7 @@ type conn struct {
 	server *Server
 	nc     net.Conn
 	raw    syscall.RawConn // nil: not a file
-	others *handover
+	others *rest
 	life   *lifetime
 	phase  atomic.Int32
 	sides  atomic.Int32
@@ -46,6 +46,7 @@ type conn struct {
 		err error
 	}
 	readBy, writeBy time.Time // the deadlines that the socket has
+	ended           error     // of reading, in the middle of a head
 
 	head    head
 	body    body
@@ -54,8 +55,8 @@ type conn struct {
 	answer  response
 }
 
-func newConn(s *Server, nc net.Conn, rest *handover) *conn {
-	c := &conn{server: s, nc: nc, others: rest}
+func newConn(s *Server, nc net.Conn, others *rest) *conn {
+	c := &conn{server: s, nc: nc, others: others}
 	c.life = &lifetime{server: s.std, local: nc.LocalAddr()}
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
@@ -114,17 +115,23 @@ func (c *conn) leave(ours bool) {
 		c.rest()
 		c.life.end()
 		c.server.drop(c)
+		c.server.tell(c.nc, http.StateClosed)
 		return
 	}
 	nc := c.nc
 	if c.from < c.to {
-		nc = &begun{Conn: nc, read: append([]byte(nil), c.work.in[c.from:c.to]...)}
+		nc = &begun{Conn: nc, read: append([]byte(nil), c.work.in[c.from:c.to]...), end: c.ended}
 		c.from = c.to
 	}
 	c.rest()
 	_ = c.nc.SetDeadline(time.Time{}) // net/http has its own
 	c.server.drop(c)
-	c.others.give(nc)
+	if c.answer.at.IsZero() {
+		c.others.fresh.give(nc)
+	} else {
+		c.others.used.give(nc)
+	}
+	c.server.tell(c.nc, http.StateHijacked) // net/http tells its own
 }
 
 // finding is what became of reading a head.
@@ -138,19 +145,21 @@ const (
 
 // readHead reads the next request up to its body.
 func (c *conn) readHead(afterPost bool) finding {
-	if c.from == c.to {
+	skipped, most := 0, 0
+	if afterPost {
+		most = oldLines
+	}
+	for skipped = c.skipLines(most); !c.begun(skipped); {
 		if err := c.await(); err != nil {
 			return ended
 		}
+		skipped += c.skipLines(most - skipped)
 	}
 	if !c.phase.CompareAndSwap(idle, busy) {
 		return ended
 	}
 	for first := true; ; first = false {
-		if afterPost {
-			c.skipLines()
-		}
-		n, strange := endOfHead(c.work.in[c.from:c.to])
+		n, strange := c.head.end(c.work.in[c.from:c.to])
 		switch {
 		case strange:
 			return foreign
@@ -161,24 +170,43 @@ func (c *conn) readHead(afterPost bool) finding {
 			c.from += n
 			return ready
 		}
-		if first {
+		if first && !c.answer.at.IsZero() { // the first head has its limit since the connection began
 			c.limitRead(c.server.std.ReadHeaderTimeout)
 		}
 		if err := c.more(); err != nil {
-			return ended
+			c.ended = err
+			return foreign // a head that stops is answered, too
 		}
 	}
 }
 
-// skipLines passes over the empty lines that old clients send after the body
-// of a POST, up to four bytes of them as net/http does.
-func (c *conn) skipLines() {
-	for i := 0; i < 4 && c.from < c.to; i++ {
+const (
+	// Old clients send empty lines after the body of a POST. So many bytes of
+	// them are passed over, as in net/http.
+	oldLines = 4
+
+	// With so many bytes another request has begun, empty lines included; as
+	// in net/http. Until then the connection is idle.
+	leastBegun = 4
+)
+
+// begun reports whether a request has begun, of which so many bytes were
+// skipped.
+func (c *conn) begun(skipped int) bool {
+	n := c.to - c.from
+	return n > 0 && (n+skipped >= leastBegun || c.answer.at.IsZero())
+}
+
+// skipLines passes over up to most bytes of empty lines.
+func (c *conn) skipLines(most int) (skipped int) {
+	for skipped < most && c.from < c.to {
 		if b := c.work.in[c.from]; b != '\r' && b != '\n' {
-			return
+			break
 		}
 		c.from++
+		skipped++
 	}
+	return skipped
 }
 
 // await waits for the first bytes of a request. Moving a deadline costs as much

@@ -9,6 +9,19 @@ import (
 // secured is a connection that speaks TLS.
 type secured interface{ ConnectionState() tls.ConnectionState }
 
+// rest is what net/http answers of the connections of a listener.
+type rest struct {
+	fresh *handover // what nothing was answered on
+	used  *handover // the others: they do not turn into HTTP/2 any more
+}
+
+func newRest(addr net.Addr) *rest { return &rest{newHandover(addr), newHandover(addr)} }
+
+func (r *rest) close() {
+	_ = r.fresh.Close() // it never fails
+	_ = r.used.Close()
+}
+
 // handover is how connections get to net/http: a listener that accepts what
 // is given to it.
 type handover struct {
@@ -47,10 +60,11 @@ func (h *handover) Close() error {
 
 func (h *handover) Addr() net.Addr { return h.addr }
 
-// begun is a connection of which a part has been read.
+// begun is a connection of which a part has been read, and perhaps the end.
 type begun struct {
 	net.Conn
 	read []byte
+	end  error // nil: there may be more
 }
 
 func (b *begun) Read(p []byte) (int, error) {
@@ -60,6 +74,9 @@ func (b *begun) Read(p []byte) (int, error) {
 			b.read = nil
 		}
 		return n, nil
+	}
+	if b.end != nil {
+		return 0, b.end
 	}
 	return b.Conn.Read(p)
 }

@@ -16,8 +16,11 @@ type head struct {
 	target string
 	url    url.URL
 
+	checked int // bytes of whole lines, of a head whose end has not come
+
 	fields []field
 	header http.Header // made of fields
+	names  int         // in header, as it was made
 	fieldFacts
 }
 
@@ -35,25 +38,26 @@ type fieldFacts struct {
 	close  bool // the client wants no other request on this connection
 }
 
-// endOfHead is how long the head at the start of b is, with the empty line; 0
-// if its end has not come yet. Text that cannot become a head of the subset is
-// foreign, however it may go on.
-func endOfHead(b []byte) (n int, foreign bool) {
-	if n := bytes.Index(b, []byte("\r\n\r\n")); n >= 0 {
-		return n + 4, false
+// end is how long the head at the start of b is, with the empty line; 0 if its
+// end has not come yet. Text that cannot become a head of the subset is
+// foreign, however it may go on: what is wrong with it is not to be kept
+// waiting for an answer. Until its end has come b only grows.
+func (h *head) end(b []byte) (n int, foreign bool) {
+	from := max(h.checked-len(crlf), 0)
+	if n := bytes.Index(b[from:], []byte("\r\n\r\n")); n >= 0 {
+		h.checked = 0
+		return from + n + 4, false
 	}
-	if len(b) > 0 && (b[0] < 'A' || b[0] > 'Z') || len(b) > maxHead {
-		return 0, true
-	}
-	for rest := b; ; {
-		i := bytes.IndexByte(rest, '\n')
-		if i < 0 {
-			return 0, false
+	for {
+		line, _, whole := bytes.Cut(b[h.checked:], crlf[1:])
+		if !whole {
+			return 0, len(b) > maxHead || h.checked == 0 && len(b) > 0 && (b[0] < 'A' || b[0] > 'Z')
 		}
-		if i == 0 || rest[i-1] != '\r' {
+		text, ok := bytes.CutSuffix(line, crlf[:1])
+		if !ok || h.checked == 0 && !h.parseRequest(text) || h.checked > 0 && !isField(text) {
 			return 0, true
 		}
-		rest = rest[i+1:]
+		h.checked += len(text) + len(crlf)
 	}
 }
 
@@ -156,7 +160,7 @@ func (h *head) parseFields(b []byte) bool {
 		}
 		n++
 	}
-	if !changed && n == len(h.fields) {
+	if !changed && n == len(h.fields) && n > 0 && len(h.header) == h.names {
 		return true
 	}
 	clear(h.fields[n:])
@@ -168,22 +172,31 @@ func (h *head) parseFields(b []byte) bool {
 	return false
 }
 
-// parseField reads one line, such as "Accept: */*".
-func parseField(line []byte) (f field, ok bool) {
+// isField reports whether line can be one of a header.
+func isField(line []byte) bool {
 	colon := bytes.IndexByte(line, ':')
 	if colon <= 0 {
-		return f, false
+		return false
 	}
 	for _, c := range line[:colon] {
 		if kinds[c]&inName == 0 {
-			return f, false
+			return false
 		}
 	}
 	for _, c := range line[colon+1:] {
 		if kinds[c]&(visible|blank) == 0 {
-			return f, false
+			return false
 		}
 	}
+	return true
+}
+
+// parseField reads one line, such as "Accept: */*".
+func parseField(line []byte) (f field, ok bool) {
+	if !isField(line) {
+		return f, false
+	}
+	colon := bytes.IndexByte(line, ':')
 	f.line = string(line)
 	f.name = textproto.CanonicalMIMEHeaderKey(f.line[:colon])
 	f.values = []string{strings.Trim(f.line[colon+1:], " \t")}
@@ -226,6 +239,7 @@ func (h *head) digest() bool {
 			h.header[f.name] = f.values
 		}
 	}
+	h.names = len(h.header)
 	return hosts == 1 && isHost(h.host) && lengths <= 1
 }
 

@@ -77,7 +77,6 @@ func (r *response) WriteHeader(status int) {
 			r.length = n
 		} else {
 			r.conn.server.logf("http: invalid Content-Length of %q", v[0])
-			delete(r.header, "Content-Length")
 		}
 	}
 	r.encode()
@@ -111,8 +110,8 @@ func (r *response) encode() {
 			continue
 		case "Content-Length":
 			r.named.length = true
-			if bodiless {
-				continue
+			if bodiless || r.length == -1 && r.conn.head.method != http.MethodHead {
+				continue // what is no length gives way to chunks
 			}
 		case "Content-Type":
 			r.named.contentType = true
@@ -233,7 +232,8 @@ func (r *response) finishBody() bool {
 	case b.left >= discardable:
 		return false
 	default:
-		r.last = b.discard() != nil || r.last
+		b.closed = b.discard() == nil
+		r.last = r.last || !b.closed
 	}
 	return true
 }
@@ -362,10 +362,8 @@ func (r *response) finish() (again bool) {
 	w := c.space()
 	if !r.decided {
 		r.decide(w.body, true)
-		if c.head.method != http.MethodHead {
-			w.out = append(w.out, w.body...)
-		}
-	} else if len(w.body) > 0 {
+	}
+	if len(w.body) > 0 {
 		r.emit(w.body)
 	}
 	w.body = w.body[:0]

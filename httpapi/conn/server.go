@@ -12,8 +12,10 @@
 // given: the context of a request ends with its connection, which is noticed
 // while an answer is being streamed (after a Flush) or when a write fails, and
 // not with the handler; the *http.Request and its URL belong to the handler
-// until it returns; there are no trailers, no hijacking, no full duplex and no
-// Transfer-Encoding of the handler's own.
+// until it returns, and the Header is only to be read: the next request may
+// have it again; there are no trailers, no hijacking, no full duplex and no
+// Transfer-Encoding of the handler's own. What io.WriteString or io.Copy write
+// may come in other chunks than net/http's.
 package conn
 
 import (
@@ -32,8 +34,10 @@ import (
 // from any goroutine.
 type Server struct {
 	std     *http.Server
+	later   *http.Server // std for connections that have begun here
 	handler http.Handler
 	spaces  sync.Pool // of *workspace
+	pushes  sync.Pool // of *push, one for each goroutine that pushes
 	dates   atomic.Pointer[date]
 	closing atomic.Bool
 	gone    hangups
@@ -51,11 +55,31 @@ type Server struct {
 // now on std is this server's: it must not be served, shut down or changed by
 // others.
 func New(std *http.Server) *Server {
-	s := &Server{std: std, handler: std.Handler}
+	s := &Server{std: std, later: withoutHTTP2(std), handler: std.Handler}
 	s.spaces.New = func() any { return newWorkspace() }
+	s.pushes.New = func() any { return newPush() }
 	s.mu.conns = map[*conn]struct{}{}
 	s.mu.listeners = map[net.Listener]struct{}{}
 	return s
+}
+
+// withoutHTTP2 is a server like std for connections on which requests have
+// been answered. Those do not turn into HTTP/2: behind a proxy, the bytes may
+// come from somebody who was not asked.
+func withoutHTTP2(std *http.Server) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:           std.Handler,
+		ReadTimeout:       std.ReadTimeout,
+		ReadHeaderTimeout: std.ReadHeaderTimeout,
+		WriteTimeout:      std.WriteTimeout,
+		IdleTimeout:       std.IdleTimeout,
+		MaxHeaderBytes:    std.MaxHeaderBytes,
+		ErrorLog:          std.ErrorLog,
+		ConnState:         std.ConnState,
+		Protocols:         protocols,
+	}
 }
 
 // Serve answers on l until the server is shut down or closed, then it returns
@@ -67,17 +91,18 @@ func (s *Server) Serve(l net.Listener) error {
 		return http.ErrServerClosed
 	}
 	defer s.forget(l)
-	rest := newHandover(l.Addr())
-	var others sync.WaitGroup
-	others.Go(func() { _ = s.std.Serve(rest) }) // ends with rest or with the server
-	defer others.Wait()
-	defer rest.Close()
+	others := newRest(l.Addr())
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = s.std.Serve(others.fresh) }) // ends with others or with the server
+	serving.Go(func() { _ = s.later.Serve(others.used) })
+	defer serving.Wait()
+	defer others.close()
 	for delay := time.Duration(0); ; {
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
 			delay = 0
-			s.begin(nc, rest)
+			s.begin(nc, others)
 		case s.closing.Load():
 			return http.ErrServerClosed
 		case !isTemporary(err):
@@ -102,16 +127,30 @@ func isTemporary(err error) bool {
 }
 
 // begin answers on nc, in a goroutine of its own.
-func (s *Server) begin(nc net.Conn, rest *handover) {
+func (s *Server) begin(nc net.Conn, others *rest) {
 	if _, secure := nc.(secured); secure {
-		rest.give(nc)
+		others.fresh.give(nc)
 		return
 	}
-	c := newConn(s, nc, rest)
+	c := newConn(s, nc, others)
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Load() {
+		_ = nc.Close() // it came too late to be told
+		return
+	}
 	s.mu.conns[c] = struct{}{}
-	s.mu.Unlock()
+	s.tell(nc, http.StateNew)
 	go c.serve()
+}
+
+// tell calls std's hook: with StateNew when a connection begins, and with
+// StateClosed or, as net/http goes on, StateHijacked when nothing of it is
+// under way here any more. The other states are not told.
+func (s *Server) tell(nc net.Conn, state http.ConnState) {
+	if s.std.ConnState != nil {
+		s.std.ConnState(nc, state)
+	}
 }
 
 // add notes that l is served, unless the server is closing.
@@ -152,7 +191,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			_ = c.nc.Close() // its reader sees it
 		}
 	})
+	var later error
+	var ending sync.WaitGroup
+	ending.Go(func() { later = s.later.Shutdown(ctx) })
 	err := s.std.Shutdown(ctx)
+	ending.Wait()
+	if err == nil {
+		err = later
+	}
 	select {
 	case <-empty:
 		s.gone.stop()
@@ -167,7 +213,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.close(func(c *conn) { _ = c.nc.Close() })
 	s.gone.stop()
-	return s.std.Close()
+	return errors.Join(s.std.Close(), s.later.Close())
 }
 
 // close stops listening and gives every connection to end. What it returns is

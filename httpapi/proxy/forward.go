@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -28,6 +29,7 @@ func (p *Proxy) newForwarder() http.Handler {
 	reverse := &httputil.ReverseProxy{
 		Rewrite:      rewrite,
 		Transport:    failover{p},
+		BufferPool:   new(buffers),
 		ErrorHandler: answerFailure,
 		// A client or a member that goes away in the middle is no event.
 		ErrorLog: slog.NewLogLogger(p.config.Logger.Handler(), slog.LevelDebug),
@@ -46,10 +48,30 @@ func (p *Proxy) newForwarder() http.Handler {
 			var done func()
 			ctx, done = p.watches.begin(ctx)
 			defer done()
+			if r = r.WithContext(ctx); p.fanout != nil && p.fanout.serve(newPatientWriter(w, r), r) {
+				return
+			}
 		}
 		reverse.ServeHTTP(newPatientWriter(w, r), prepared(r.WithContext(ctx), body))
 	})
 }
+
+// buffers are what answers pass through, used again. The library would make one
+// of 32 KiB for each answer, and so keep one for each watch.
+type buffers struct{ pool sync.Pool }
+
+const bufferBytes = 8 << 10
+
+// Get implements httputil.BufferPool.
+func (b *buffers) Get() []byte {
+	if kept, ok := b.pool.Get().(*[bufferBytes]byte); ok {
+		return kept[:]
+	}
+	return make([]byte, bufferBytes)
+}
+
+// Put implements httputil.BufferPool.
+func (b *buffers) Put(buffer []byte) { b.pool.Put((*[bufferBytes]byte)(buffer)) }
 
 // readBody takes the whole body of r, up to limit bytes, so that it can be
 // sent more than once. Its buffer grows as bytes come, whatever length was
@@ -67,6 +89,8 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	}
 	return body, err
 }
+
+func isKey(path string) bool { return path == "/v2/keys" || strings.HasPrefix(path, "/v2/keys/") }
 
 // tooLarge is the error of a body that is longer than limit, in the words of
 // a member with the same limit.
@@ -86,7 +110,7 @@ func refuseBody(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case !errors.Is(err, errTooLarge):
 		refuse(w, http.StatusInternalServerError, "httpproxy: failed to read request body: "+err.Error())
-	case r.URL.Path == "/v2/keys" || strings.HasPrefix(r.URL.Path, "/v2/keys/"):
+	case isKey(r.URL.Path):
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Etcd-Index", "0")
 		w.WriteHeader(http.StatusBadRequest)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -58,6 +59,19 @@ func (c *counters) register(r prometheus.Registerer) error {
 		}
 	}
 	return nil
+}
+
+// register shows how much is shared.
+func (f *fanout) register(r prometheus.Registerer) error {
+	watches := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "keytree_proxy_shared_watches",
+		Help: "Watches of members that clients share.",
+	}, func() float64 { n, _ := f.numbers(); return float64(n) })
+	clients := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "keytree_proxy_shared_clients",
+		Help: "Clients that watch through them.",
+	}, func() float64 { _, n := f.numbers(); return float64(n) })
+	return errors.Join(r.Register(watches), r.Register(clients))
 }
 
 func (c *counters) began(method string) { c.requests.WithLabelValues(label(method)).Inc() }

@@ -39,6 +39,9 @@ type Config struct {
 	// members are not told of the origin.
 	CORS bool
 
+	// Fanout has clients that watch the same share one watch of a member.
+	Fanout bool
+
 	FailureWait     time.Duration // how long an endpoint that failed is left alone; default 5 s
 	RefreshInterval time.Duration // between two looks at who the members are; default 30 s
 	DialTimeout     time.Duration // default 1 s
@@ -93,6 +96,7 @@ type Proxy struct {
 	transport *http.Transport
 	handler   http.Handler
 	watches   watches
+	fanout    *fanout // nil: every watch passes through
 	ready     chan struct{}
 
 	// Owned by Run's goroutine.
@@ -128,6 +132,9 @@ func Open(c Config) (*Proxy, error) {
 		peers:     peers,
 		kept:      kept,
 	}
+	if c.Fanout {
+		p.fanout = &fanout{Proxy: p}
+	}
 	p.transport = p.newTransport()
 	p.handler = p.newHandler()
 	c.Logger.Info("proxy: using peer urls [" + strings.Join(peers, " ") + "]")
@@ -144,7 +151,12 @@ func (p *Proxy) Handler() http.Handler { return p.handler }
 func (p *Proxy) Ready() <-chan struct{} { return p.ready }
 
 // Register shows the proxy's numbers, and those of its process, in r.
-func (p *Proxy) Register(r prometheus.Registerer) error { return p.counters.register(r) }
+func (p *Proxy) Register(r prometheus.Registerer) error {
+	if err := p.counters.register(r); err != nil || p.fanout == nil {
+		return err
+	}
+	return p.fanout.register(r)
+}
 
 // EndWatches cuts all watches that pass through, and those to come: a server
 // that stops need not wait for them.
@@ -157,6 +169,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 	var probing sync.WaitGroup
 	defer probing.Wait()
 	probing.Go(func() { p.probeUntilDone(ctx) })
+	if p.fanout != nil {
+		defer p.fanout.begin(ctx)()
+	}
 	p.refreshUntilDone(ctx)
 	return nil
 }

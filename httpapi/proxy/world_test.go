@@ -29,6 +29,7 @@ type world struct {
 	t     *testing.T
 	mu    sync.Mutex
 	hosts map[string]*host
+	other func(address string) (net.Conn, error) // connects to what is not a host; may be nil
 }
 
 func newWorld(t *testing.T) *world { return &world{t: t, hosts: map[string]*host{}} }
@@ -58,6 +59,9 @@ func (w *world) dial(_ context.Context, _, address string) (net.Conn, error) {
 	h := w.hosts[address]
 	w.mu.Unlock()
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	if h == nil && w.other != nil {
+		return w.other(address)
+	}
 	if h == nil {
 		return nil, refused
 	}

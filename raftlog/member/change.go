@@ -27,6 +27,9 @@ var (
 	ErrNotFound      = errors.New("membership: ID not found")
 	ErrRemoved       = errors.New("membership: ID removed")
 
+	// ErrLastVoter refuses a member that wants to learn when nobody else votes.
+	ErrLastVoter = errors.New("membership: no other member votes")
+
 	ErrNotEnoughStarted = errors.New("re-configuration failed due to not enough started members")
 	ErrUnhealthy        = errors.New("unhealthy cluster")
 )

@@ -157,8 +157,8 @@ func describe(cluster ID, running []Member) string {
 	byID := slices.SortedFunc(slices.Values(running), func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	var all []string
 	for _, m := range byID {
-		all = append(all, fmt.Sprintf("&{ID:%v RaftAttributes:{PeerURLs:%v IsLearner:false} Attributes:{Name:%s ClientURLs:%v}}",
-			m.ID, m.PeerURLs, m.Name, m.ClientURLs))
+		all = append(all, fmt.Sprintf("&{ID:%v RaftAttributes:{PeerURLs:%v IsLearner:%t} Attributes:{Name:%s ClientURLs:%v}}",
+			m.ID, m.PeerURLs, m.Learner, m.Name, m.ClientURLs))
 	}
 	return fmt.Sprintf("{ClusterID:%v Members:[%s] RemovedMemberIDs:[]}", cluster, strings.Join(all, " "))
 }

@@ -35,7 +35,16 @@ type Member struct {
 	Name       string
 	PeerURLs   []string // sorted
 	ClientURLs []string // sorted
+	Learner    bool     // it is to get the log and never to vote
 }
+
+// Role is what a member is to be to the cluster.
+type Role string
+
+const (
+	Voter   Role = "voter"
+	Learner Role = "learner" // reads and watches only make it work; it has no say
+)
 
 // NewID is the identity of a founding member: the first eight bytes of the
 // SHA-1 over its sorted peer URLs and the cluster token (spec: etcd's rule,

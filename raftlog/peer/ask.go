@@ -32,6 +32,7 @@ func Ask(ctx context.Context, client *http.Client, url string) (Cluster, error) 
 		Name       string    `json:"name"`
 		PeerURLs   []string  `json:"peerURLs"`
 		ClientURLs []string  `json:"clientURLs"`
+		Learner    bool      `json:"isLearner"`
 	}
 	header, err := ask(ctx, client, url+"/members", &members)
 	if err != nil {

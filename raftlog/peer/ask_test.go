@@ -40,7 +40,7 @@ const someMembers = `[{"id":7616583982444832909,"peerURLs":["http://b:2","http:/
 func TestAskReadsWhatAServerSaysOfItsCluster(t *testing.T) {
 	members := []member.Member{
 		{ID: 0x69b38ac7138de88d, Name: "node1", PeerURLs: []string{"http://a:1", "http://b:2"}, ClientURLs: []string{"http://c:3"}},
-		{ID: 2, PeerURLs: []string{"http://d:4"}},
+		{ID: 2, PeerURLs: []string{"http://d:4"}, Learner: true},
 	}
 	for _, tt := range []struct {
 		version string

@@ -251,12 +251,14 @@ const howToReplace = "remove the data directory and let the member join the clus
 
 func (r *Replica) openTree() error {
 	tree, err := store.Open(r.treeDir(), store.Options{
-		FS:            r.fs,
-		Cache:         r.cache,
-		HistoryLength: r.config.HistoryLength,
-		KeepHistory:   r.config.KeepHistory,
-		CountBytes:    r.config.CountBytes,
-		Logger:        r.config.Logger,
+		FS:             r.fs,
+		Cache:          r.cache,
+		MemTableBytes:  uint64(r.config.memTableBytes()),
+		NodeCacheBytes: r.config.NodeCacheBytes,
+		HistoryLength:  r.config.HistoryLength,
+		KeepHistory:    r.config.KeepHistory,
+		CountBytes:     r.config.CountBytes,
+		Logger:         r.config.Logger,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, howToReplace)

@@ -13,19 +13,21 @@ import (
 // so its first byte is no version of a store.Command. Whether it is granted
 // is decided when it is applied, from the roster of that moment.
 type rosterChange struct {
-	What       string   `json:"roster"` // add, remove, update, introduce, seize
-	ID         string   `json:"id"`
-	PeerURLs   []string `json:"peerURLs,omitempty"`   // of add and update
-	Name       string   `json:"name,omitempty"`       // of introduce
-	ClientURLs []string `json:"clientURLs,omitempty"` // of introduce
+	What       string      `json:"roster"` // add, remove, update, introduce, introduceAs, seize
+	ID         string      `json:"id"`
+	PeerURLs   []string    `json:"peerURLs,omitempty"`   // of add and update
+	Name       string      `json:"name,omitempty"`       // of introduce and introduceAs
+	ClientURLs []string    `json:"clientURLs,omitempty"` // of introduce and introduceAs
+	Role       member.Role `json:"role,omitempty"`       // of introduceAs
 }
 
 const (
-	addMember       = "add"
-	removeMember    = "remove"
-	updateMember    = "update"
-	introduceMember = "introduce" // tells a member's name and client URLs
-	seizeCluster    = "seize"     // leaves nobody but the one named
+	addMember         = "add"
+	removeMember      = "remove"
+	updateMember      = "update"
+	introduceMember   = "introduce"   // tells a member's name and client URLs
+	introduceMemberAs = "introduceAs" // and what it is from now on
+	seizeCluster      = "seize"       // leaves nobody but the one named
 )
 
 func isRosterChange(data []byte) bool { return len(data) > 0 && data[0] == '{' }
@@ -44,6 +46,10 @@ func parseRosterChange(data []byte) (c rosterChange, id member.ID, err error) {
 	}
 	switch c.What {
 	case addMember, removeMember, updateMember, introduceMember, seizeCluster:
+	case introduceMemberAs:
+		if c.Role != member.Voter && c.Role != member.Learner {
+			return c, 0, fmt.Errorf("a member that is to be %q", c.Role)
+		}
 	default:
 		return c, 0, fmt.Errorf("a change of the roster called %q", c.What)
 	}
@@ -74,10 +80,20 @@ func (r *roster) change(c rosterChange, id member.ID) (*roster, []store.Command,
 	case introduceMember:
 		m.Name, m.ClientURLs = c.Name, c.ClientURLs
 		return r.with(m), []store.Command{introduce(m)}, nil
+	case introduceMemberAs:
+		m.Name, m.ClientURLs, m.Learner = c.Name, c.ClientURLs, c.Role == member.Learner
+		if m.Learner && !r.votesWithout(id) {
+			return nil, nil, member.ErrLastVoter
+		}
+		return r.with(m), []store.Command{introduce(m)}, nil
 	case removeMember:
 		return r.without(m), expel(m), nil
 	}
 	var all []store.Command // seizeCluster
+	if m.Learner {          // no longer: somebody has to vote
+		m.Learner = false
+		r, all = r.with(m), []store.Command{introduce(m)}
+	}
 	for _, other := range r.members {
 		if other.ID != id {
 			all = append(all, expel(other)...)
@@ -85,6 +101,16 @@ func (r *roster) change(c rosterChange, id member.ID) (*roster, []store.Command,
 		}
 	}
 	return r, all, nil
+}
+
+// votesWithout says whether a member other than id is there to vote.
+func (r *roster) votesWithout(id member.ID) bool {
+	return slices.ContainsFunc(r.members, func(m member.Member) bool { return m.ID != id && m.Name != "" && !m.Learner })
+}
+
+// voters are the members that vote, or will.
+func voters(all []member.Member) []member.Member {
+	return slices.DeleteFunc(slices.Clone(all), func(m member.Member) bool { return m.Learner })
 }
 
 // taken says whether one of urls belongs to a member other than id.
@@ -127,10 +153,10 @@ func enroll(m member.Member, known bool) store.Command {
 	return write(op, membersPath.Child(m.ID.String()).Child(raftAttributesName), raftAttributes{slices.Sorted(slices.Values(m.PeerURLs))})
 }
 
-// introduce is the command that writes a member's name and where clients
-// reach it.
+// introduce is the command that writes a member's name, where clients reach
+// it, and whether it only learns.
 func introduce(m member.Member) store.Command {
-	return write(store.Set, membersPath.Child(m.ID.String()).Child(attributesName), attributes{m.Name, m.ClientURLs})
+	return write(store.Set, membersPath.Child(m.ID.String()).Child(attributesName), attributes{m.Name, m.ClientURLs, m.Learner})
 }
 
 // expel are the commands that remove a member for ever. It goes on needing

@@ -30,6 +30,8 @@ func TestTheRosterDecides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	learning := base.with(member.Member{ID: 2, Name: "n", Learner: true})
+	started := base.with(member.Member{ID: 1, Name: "n"})
 	tests := []struct {
 		name   string
 		roster *roster
@@ -55,6 +57,14 @@ func TestTheRosterDecides(t *testing.T) {
 		{"introducing", base, rosterChange{What: introduceMember, Name: "n", ClientURLs: []string{"http://c:1"}}, 2, nil, 1, "1 2 3 -"},
 		{"introducing a removed member", removed, rosterChange{What: introduceMember, Name: "n"}, 3, member.ErrRemoved, 0, ""},
 		{"introducing a stranger", base, rosterChange{What: introduceMember, Name: "n"}, 9, member.ErrNotFound, 0, ""},
+		{"introducing a learner", started, rosterChange{What: introduceMemberAs, Name: "n", Role: member.Learner}, 2, nil, 1, "1 2(learns) 3 -"},
+		{"introducing the last voter as a learner", started, rosterChange{What: introduceMemberAs, Name: "n", Role: member.Learner}, 1, member.ErrLastVoter, 0, ""},
+		{"introducing a learner beside others that learn or never started", learning, rosterChange{What: introduceMemberAs, Name: "n", Role: member.Learner}, 1, member.ErrLastVoter, 0, ""},
+		{"introducing a learner again", learning, rosterChange{What: introduceMember, Name: "m"}, 2, nil, 1, "1 2(learns) 3 -"},
+		{"other URLs of a learner", learning, rosterChange{What: updateMember, PeerURLs: []string{"http://h9:2380"}}, 2, nil, 1, "1 2(learns) 3 -"},
+		{"introducing a learner as a voter", learning, rosterChange{What: introduceMemberAs, Name: "n", Role: member.Voter}, 2, nil, 1, "1 2 3 -"},
+		{"introducing a stranger as a learner", started, rosterChange{What: introduceMemberAs, Name: "n", Role: member.Learner}, 9, member.ErrNotFound, 0, ""},
+		{"seizing as a learner", learning, rosterChange{What: seizeCluster}, 2, nil, 5, "2 - 1 3"},
 		{"seizing", base, rosterChange{What: seizeCluster}, 2, nil, 4, "2 - 1 3"},
 		{"seizing alone", rosterOf(t, 2), rosterChange{What: seizeCluster}, 2, nil, 0, "2 -"},
 	}
@@ -78,15 +88,21 @@ func TestTheRosterDecides(t *testing.T) {
 // A change that only a later version knows must stop a member, not be refused
 // by it alone.
 func TestAChangeOfALaterVersionIsNotUnderstood(t *testing.T) {
-	if _, _, err := parseRosterChange([]byte(`{"roster":"promote","id":"2"}`)); err == nil {
-		t.Error("it is")
+	for _, text := range []string{`{"roster":"promote","id":"2"}`, `{"roster":"introduceAs","id":"2","role":"witness"}`, `{"roster":"introduceAs","id":"2"}`} {
+		if _, _, err := parseRosterChange([]byte(text)); err == nil {
+			t.Errorf("%s is", text)
+		}
 	}
 }
 
 func (r *roster) text() string {
 	var b strings.Builder
 	for _, m := range r.members {
-		fmt.Fprint(&b, m.ID, " ")
+		fmt.Fprint(&b, m.ID)
+		if m.Learner {
+			b.WriteString("(learns)")
+		}
+		b.WriteString(" ")
 	}
 	b.WriteString("-")
 	for _, m := range r.removed {

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"time"
 
 	"keytree/raftlog"
 	"keytree/store"
@@ -30,55 +31,85 @@ func (r *Replica) Do(ctx context.Context, c store.Command) (store.Result, error)
 
 // propose proposes what follows the headroom in buf, and waits for it.
 func (r *Replica) propose(ctx context.Context, buf []byte) (store.Result, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.config.RequestTimeout, errTimeout)
-	defer cancel()
-	w := r.waiters.add()
-	if err := r.log.Propose(ctx, w.id, buf); err != nil {
+	w := r.waiters.add(ctx)
+	patience, err := r.offer(w, buf)
+	if err != nil {
 		r.waiters.drop(w)
-		return store.Result{}, r.unavailable(ctx, err)
+		return store.Result{}, err
 	}
-	var err error
+	w.timer.Reset(patience)
 	select {
 	case result := <-w.result:
 		r.waiters.done(w)
 		return result, nil
+	case <-w.timer.C:
+		err = r.timedOut()
 	case <-ctx.Done():
-		err = context.Cause(ctx)
+		err = r.unavailable(ctx, context.Cause(ctx))
 	case <-r.stopped:
-		err = raftlog.ErrStopped
+		err = r.unavailable(ctx, raftlog.ErrStopped)
 	}
 	r.waiters.drop(w)
-	return store.Result{}, r.unavailable(ctx, err)
+	return store.Result{}, err
 }
 
-// Barrier returns once everything that was committed in the cluster when it
-// was called is applied here. Its errors are those of Do.
-func (r *Replica) Barrier(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.config.RequestTimeout, errTimeout)
-	defer cancel()
-	if err := r.log.Barrier(ctx); err != nil {
-		return r.unavailable(ctx, err)
+// offer hands a proposal to the log, and returns how long its outcome may be
+// waited for. Only where the log has no room does handing it over take time.
+func (r *Replica) offer(w *waiter, buf []byte) (patience time.Duration, err error) {
+	patience = r.config.RequestTimeout
+	ok, err := r.log.TryPropose(w, w.id, buf)
+	if ok || err != nil {
+		return patience, r.unavailable(w, err)
 	}
-	return nil
+	start := time.Now()
+	ctx, cancel := context.WithTimeoutCause(w, patience, errTimeout)
+	defer cancel()
+	if err := r.log.Propose(ctx, w.id, buf); err != nil {
+		return 0, r.unavailable(ctx, err)
+	}
+	return patience - time.Since(start), nil
+}
+
+// Barrier returns once everything that anybody was told was done when it was
+// called is applied here. Its errors are those of Do.
+func (r *Replica) Barrier(ctx context.Context) error {
+	if r.log.Sole() {
+		return nil
+	}
+	w := r.waiters.lend(r.config.RequestTimeout)
+	defer r.waiters.done(w)
+	err := r.log.BarrierBefore(ctx, w.timer.C)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return r.timedOut()
+	}
+	return r.unavailable(ctx, err)
 }
 
 var errTimeout = errors.New("the request took too long")
 
-// unavailable turns a failure of the log into the dialect's refusal. The end
-// of the caller's own context stays what it is.
+// unavailable turns a failure of the log, if there is one, into the dialect's
+// refusal. The end of the caller's own context stays what it is.
 func (r *Replica) unavailable(ctx context.Context, err error) error {
-	refuse := func(cause string) error { return &store.Error{Code: store.CodeRaft, Cause: cause} }
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, raftlog.ErrStopped):
 		return refuse(causeStopped)
 	case errors.Is(context.Cause(ctx), errTimeout):
-		r.counters.Log.ProposalFailed()
-		return refuse(causeTimeout)
+		return r.timedOut()
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
 	return err
 }
+
+// timedOut is the refusal of who has waited for too long.
+func (r *Replica) timedOut() error {
+	r.counters.Log.ProposalFailed()
+	return refuse(causeTimeout)
+}
+
+func refuse(cause string) error { return &store.Error{Code: store.CodeRaft, Cause: cause} }
 
 // Get is the node at p as this member has it.
 func (r *Replica) Get(p store.Path) (store.Node, store.Index, error) { return r.tree.Get(p) }

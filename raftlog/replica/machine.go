@@ -163,6 +163,10 @@ var counted = map[store.Op]stats.Op{
 // checks made before the work count as work done.
 func (m *machine) count(op store.Op, err error) {
 	to := m.counters.Store
+	if err == nil {
+		to.Count(counted[op], true)
+		return
+	}
 	var refusal *store.Error
 	if !errors.As(err, &refusal) {
 		to.Count(counted[op], true)

@@ -2,11 +2,13 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"keytree/raftlog/member"
 	"keytree/store"
 )
 
@@ -14,36 +16,57 @@ import (
 const publishPatience = 500 * time.Millisecond
 
 // publishUntilDone tells the cluster this member's name and client URLs, once
-// at every start: a restarted member can so be renamed. It is ready when the
-// cluster's version is decided and it has a vote.
-func (r *Replica) publishUntilDone(ctx context.Context) {
+// at every start: a restarted member can so be renamed. In the same breath it
+// tells what it is to be, so that one that is to learn has no vote before that
+// is known. It is ready when the cluster's version is decided and it takes part
+// as it is to. Its error says that the cluster cannot let it be what it wants.
+func (r *Replica) publishUntilDone(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
-		return
+		return nil
 	case <-r.replayed: // else the snapshot that a joining member gets could swallow the answer
 	}
 	c := rosterChange{
 		What: introduceMember, ID: r.self.String(),
 		Name: r.config.Name, ClientURLs: slices.Sorted(slices.Values(r.config.ClientURLs)),
 	}
-	for !r.tries(ctx, func() (store.Result, error) { return r.submit(ctx, c) }) {
-		if ctx.Err() != nil {
-			return
+	if r.config.Role != "" {
+		c.What, c.Role = introduceMemberAs, r.config.Role
+	}
+	var refusal error
+	introduced := func() (store.Result, error) {
+		result, err := r.submit(ctx, c)
+		if refusal = result.Err; errors.Is(refusal, member.ErrLastVoter) {
+			return store.Result{}, nil // and no other try
 		}
+		return result, err
+	}
+	for !r.tries(ctx, introduced) {
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+	if errors.Is(refusal, member.ErrLastVoter) {
+		return fmt.Errorf("this member cannot become a learner, because the cluster needs one that votes: add voters first, or start it as a voter (%w)", refusal)
 	}
 	r.config.Logger.Info(fmt.Sprintf("published {Name:%s ClientURLs:[%s]} to cluster %v",
 		c.Name, strings.Join(c.ClientURLs, " "), r.cluster))
 	r.decideVersion(ctx)
-	if r.awaitVote(ctx) {
+	if r.awaitPart(ctx) {
 		close(r.ready)
 	}
+	return nil
 }
 
-// awaitVote waits until this member votes, and reports whether it does.
-func (r *Replica) awaitVote(ctx context.Context) bool {
+// awaitPart waits until this member takes part in raft as it is to, and
+// reports whether it does. One that still has a vote which it is to give up
+// does not wait: the leader takes it when the others can do without.
+func (r *Replica) awaitPart(ctx context.Context) bool {
 	for {
 		changed := r.changes.wait()
-		if slices.Contains(r.conf.Load().voters, r.self) {
+		self, _ := find(r.Members(), r.self)
+		conf := r.conf.Load()
+		if slices.Contains(conf.voters, r.self) || self.Learner && conf.has(r.self) {
 			return ctx.Err() == nil
 		}
 		select {

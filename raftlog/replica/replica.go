@@ -36,6 +36,7 @@ type Config struct {
 	Join       *Join               // in place of Founders: the cluster exists already
 	ForceNew   bool                // the other members are lost: go on alone with the data in Dir
 	ClientURLs []string            // published to the cluster at every start
+	Role       member.Role         // published too; default: what the member was, and a voter if it is new
 	Version    string              // the cluster version the first leader sets, such as "3.4.0"
 	Compatible string              // the version of etcd this program behaves like, such as "3.4.23"
 
@@ -48,7 +49,8 @@ type Config struct {
 	HistoryLength  int           // events kept; default 1000
 	KeepHistory    bool          // keep all events that are found, if they are more
 	CountBytes     bool          // answer Bytes
-	CacheBytes     int64         // block cache of tree and log together; default 64 MiB
+	CacheBytes     int64         // block cache of tree and log together, their memtables included; default 64 MiB
+	NodeCacheBytes int64         // default: the tree's own
 
 	FS     vfs.FS           // default: the operating system's
 	Now    func() time.Time // default: time.Now
@@ -66,7 +68,7 @@ func (c Config) withDefaults() Config {
 		c.RequestTimeout = 5*time.Second + 2*time.Duration(c.Elections)*c.Tick
 	}
 	if c.CacheBytes == 0 {
-		c.CacheBytes = 64 << 20
+		c.CacheBytes = plentyOfCache
 	}
 	if c.Transport == nil {
 		c.Transport = nowhere{}
@@ -81,6 +83,19 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// plentyOfCache leaves room for memtables of the size that tree and log choose
+// by themselves.
+const plentyOfCache = 64 << 20
+
+// memTableBytes is the size of the memtables of tree and log, or 0 for their
+// own choice: the cache pays for them, and so has to be four times as large.
+func (c Config) memTableBytes() int64 {
+	if c.CacheBytes >= plentyOfCache {
+		return 0
+	}
+	return c.CacheBytes / 4
 }
 
 // Replica is a member. Its methods may be called from any goroutine between
@@ -212,10 +227,12 @@ func (r *Replica) newCounters(founding bool) *stats.Member {
 		Sources: stats.Sources{
 			HasLeader:      func() bool { return r.log.Status().Leader != 0 },
 			IsLeader:       r.Leads,
+			IsLearner:      func() bool { m, _ := find(r.Members(), r.self); return m.Learner },
 			Committed:      func() uint64 { return r.log.Status().Commit },
 			Applied:        func() uint64 { return r.log.Status().Applied },
 			Pending:        r.waiters.pending,
 			Watchers:       func() int { n, _ := r.tree.Watchers(); return n },
+			SlowWatches:    func() uint64 { _, slow := r.tree.Watchers(); return slow },
 			ClusterVersion: func() string { return majorMinor(r.Version()) },
 			ServerVersion:  r.config.Compatible,
 			ServerID:       r.self.String(),
@@ -244,6 +261,7 @@ func (r *Replica) logConfig() raftlog.Config {
 		Dir:           r.logDir(),
 		FS:            r.fs,
 		Cache:         r.cache,
+		MemTableBytes: r.config.memTableBytes(),
 		Machine:       &machine{Replica: r},
 		Transport:     r.config.Transport,
 		Tick:          r.config.Tick,
@@ -271,8 +289,9 @@ func (r *Replica) leaderChanged(leader, _ uint64) {
 	r.counters.Self.Became(state, name, r.config.Now())
 }
 
-// Run drives the member until ctx is done, its disk fails, or it has been
-// removed from the cluster: then it returns ErrRemoved. When it returns, every
+// Run drives the member until ctx is done, its disk fails, it has been removed
+// from the cluster (then it returns ErrRemoved), or it is to learn where nobody
+// else votes (member.ErrLastVoter). When it returns, every
 // goroutine it started has ended. Run is called once.
 func (r *Replica) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
@@ -282,7 +301,11 @@ func (r *Replica) Run(ctx context.Context) error {
 	defer stop(nil)
 	wg.Go(func() { r.catchUp(ctx) })
 	wg.Go(func() { r.sweepUntilDone(ctx) })
-	wg.Go(func() { r.publishUntilDone(ctx) })
+	wg.Go(func() {
+		if err := r.publishUntilDone(ctx); err != nil {
+			stop(err)
+		}
+	})
 	wg.Go(func() { r.flushWhenQuiet(ctx) })
 	wg.Go(func() { r.alignUntilDone(ctx) })
 	wg.Go(func() {
@@ -295,7 +318,8 @@ func (r *Replica) Run(ctx context.Context) error {
 		}
 	})
 	err := r.log.Run(ctx)
-	if cause := context.Cause(ctx); errors.Is(cause, ErrRemoved) || r.tree.Failure() != nil && cause != nil {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, ErrRemoved) || errors.Is(cause, member.ErrLastVoter) || r.tree.Failure() != nil && cause != nil {
 		return cause
 	}
 	return err
@@ -341,7 +365,7 @@ func (r *Replica) catchUp(ctx context.Context) {
 func (r *Replica) Current() <-chan struct{} { return r.current }
 
 // Ready is closed once the member has published itself, the cluster's version
-// is decided, and the member has a vote.
+// is decided, and the member has a vote, or learns for good.
 func (r *Replica) Ready() <-chan struct{} { return r.ready }
 
 // Leads reports whether this member is the leader.

@@ -137,7 +137,7 @@ func TestIdentityAndRosterSurviveARestart(t *testing.T) {
 		if m.Self().String() != "69b38ac7138de88d" || m.ClusterID().String() != "31c6e9f19e0fb0d9" {
 			t.Errorf("member %v of cluster %v", m.Self(), m.ClusterID())
 		}
-		want := "[{69b38ac7138de88d renamed [http://127.0.0.1:21380] [http://a:1 http://b:1]}]"
+		want := "[{69b38ac7138de88d renamed [http://127.0.0.1:21380] [http://a:1 http://b:1] false}]"
 		if got := fmt.Sprint(m.Members()); got != want {
 			t.Errorf("members %v, want %v", got, want)
 		}

@@ -17,7 +17,7 @@ import (
 // and counted like keys (etcd's layout, spec 13):
 //
 //	/members/ID/raftAttributes   {"peerURLs":[...]}
-//	/members/ID/attributes       {"name":"...","clientURLs":[...]}
+//	/members/ID/attributes       {"name":"...","clientURLs":[...]}, and "isLearner":true of one that does not vote
 //	/removed_members/ID          {"peerURLs":[...]}, for ever
 //	/version                     the cluster's version, such as 3.4.0
 var (
@@ -38,6 +38,7 @@ type raftAttributes struct {
 type attributes struct {
 	Name       string   `json:"name"`
 	ClientURLs []string `json:"clientURLs"`
+	Learner    bool     `json:"isLearner,omitempty"`
 }
 
 // roster is who is in the cluster, as the tree has it. It is never changed,
@@ -111,7 +112,7 @@ func readMember(all map[member.ID]member.Member, name string, value []byte) erro
 	if part == attributesName {
 		var a attributes
 		err = json.Unmarshal(value, &a)
-		m.Name, m.ClientURLs = a.Name, a.ClientURLs
+		m.Name, m.ClientURLs, m.Learner = a.Name, a.ClientURLs, a.Learner
 	} else {
 		var a raftAttributes
 		err = json.Unmarshal(value, &a)

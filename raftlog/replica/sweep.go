@@ -8,23 +8,49 @@ import (
 )
 
 const (
-	// sweepSlice bounds how many nodes one sweep removes, so that writes get
-	// their turn between slices when very many are due together.
+	// sweepSlice and sweepBytes bound how many nodes one sweep removes, and how
+	// many bytes of values, so that writes get their turn between slices when
+	// very many are due together.
 	sweepSlice = 500
+	sweepBytes = 1 << 20
 
-	// sweepDelay is how long the sweeper waits when it learns of something due
-	// sooner than it thought, so that nodes that end close together share a log
-	// entry.
-	sweepDelay = 50 * time.Millisecond
+	// sweepRest is how long the sweeper rests once nothing more is due, so that
+	// nodes that end close together share a log entry.
+	sweepRest = 10 * time.Millisecond
 
-	// sweepPatience is how long a member that does not lead, or met trouble,
-	// waits before it looks again.
+	// sweepBacklog is how many events may wait for a reader when the next slice
+	// is made. Both together have to be less than the history, or a reader that
+	// is hardly slower than the sweeps is given up.
+	sweepBacklog = 250
+
+	// sweepCourtesy is how long the next slice waits for such readers in any
+	// case, and sweepLate how late keys may end on their account.
+	sweepCourtesy = 2 * time.Millisecond
+	sweepLate     = 100 * time.Millisecond
+
+	// sweepPatience is how long a member that met trouble waits before it looks
+	// again.
 	sweepPatience = 100 * time.Millisecond
 )
 
 // sweepUntilDone has the nodes removed whose end has come, while this member
 // leads. While nothing is due it proposes nothing.
 func (r *Replica) sweepUntilDone(ctx context.Context) {
+	for {
+		leader, changed := r.log.Leader()
+		if leader == uint64(r.self) {
+			r.sweepUntil(ctx, changed)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// sweepUntil sweeps until ctx is done or there is news of the leader.
+func (r *Replica) sweepUntil(ctx context.Context, changed <-chan struct{}) {
 	at := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -32,8 +58,10 @@ func (r *Replica) sweepUntilDone(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-changed:
+			return
 		case <-r.tree.ExpiryChanged():
-			sooner := time.Now().Add(max(sweepDelay, r.untilDue()))
+			sooner := time.Now().Add(max(sweepRest, r.untilDue()))
 			if !sooner.Before(at) {
 				continue // never later: a client could put it off for ever
 			}
@@ -45,19 +73,40 @@ func (r *Replica) sweepUntilDone(ctx context.Context) {
 	}
 }
 
-// sweep removes what is due and answers how long nothing more will be.
+// sweep removes what is due and answers how long to do nothing more.
 func (r *Replica) sweep(ctx context.Context) time.Duration {
-	if !r.Leads() {
-		return sweepPatience
-	}
 	if wait := r.untilDue(); wait > 0 {
 		return wait
 	}
-	if _, err := r.Do(ctx, store.Command{Op: store.Sweep, Limit: sweepSlice}); err != nil && ctx.Err() == nil {
-		r.config.Logger.Warn("a sweep of expired keys did not get through", "error", err)
+	r.awaitReaders(ctx)
+	began := r.Now()
+	slice := store.Command{Op: store.Sweep, Limit: sweepSlice, Bytes: sweepBytes}
+	if _, err := r.Do(ctx, slice); err != nil {
+		if ctx.Err() == nil {
+			r.config.Logger.Warn("a sweep of expired keys did not get through", "error", err)
+		}
 		return sweepPatience
 	}
-	return 0
+	if r.dueBy(began) {
+		return 0 // there was more than a slice
+	}
+	return max(sweepRest, r.untilDue())
+}
+
+// awaitReaders waits a while for readers that are behind.
+func (r *Replica) awaitReaders(ctx context.Context) {
+	for began := time.Now(); r.tree.Backlog() > sweepBacklog && ctx.Err() == nil; {
+		if time.Since(began) > sweepCourtesy && r.dueBy(r.Now()-int64(sweepLate)) {
+			return
+		}
+		time.Sleep(sweepCourtesy / 10)
+	}
+}
+
+// dueBy reports whether something was due at the given time of the log's clock.
+func (r *Replica) dueBy(now int64) bool {
+	next, ok, err := r.tree.NextExpiry()
+	return ok && err == nil && int64(next) <= now
 }
 
 // untilDue is how long nothing is due, as far as is known now; an hour at

@@ -1,9 +1,11 @@
 package replica
 
 import (
+	"context"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"keytree/store"
 )
@@ -20,10 +22,22 @@ type waiters struct {
 }
 
 // waiter is one proposal under way. Its channel holds one result, so handing
-// it over never blocks.
+// it over never blocks. To the log it is the proposal's context: it has ended
+// when the proposer's own has, or when the proposer has given up.
 type waiter struct {
-	id     uint64
-	result chan store.Result
+	context.Context // the proposer's
+	id              uint64
+	result          chan store.Result
+	timer           *time.Timer
+	gone            atomic.Bool
+}
+
+// Err implements context.Context.
+func (w *waiter) Err() error {
+	if w.gone.Load() {
+		return context.Canceled
+	}
+	return w.Context.Err()
 }
 
 // init makes ids that no other start of any member uses: they count from a
@@ -33,11 +47,16 @@ type waiter struct {
 func (w *waiters) init() {
 	w.mu.byID = map[uint64]*waiter{}
 	w.next.Store(rand.Uint64())
-	w.pool.New = func() any { return &waiter{result: make(chan store.Result, 1)} }
+	w.pool.New = func() any {
+		timer := time.NewTimer(time.Hour)
+		timer.Stop()
+		return &waiter{result: make(chan store.Result, 1), timer: timer}
+	}
 }
 
-func (w *waiters) add() *waiter {
+func (w *waiters) add(ctx context.Context) *waiter {
 	one := w.pool.Get().(*waiter)
+	one.Context = ctx
 	one.id = w.next.Add(1)
 	w.mu.Lock()
 	w.mu.byID[one.id] = one
@@ -45,20 +64,29 @@ func (w *waiters) add() *waiter {
 	return one
 }
 
-// drop gives up one, whose result may or may not have come.
-func (w *waiters) drop(one *waiter) {
-	w.mu.Lock()
-	_, waiting := w.mu.byID[one.id]
-	delete(w.mu.byID, one.id)
-	w.mu.Unlock()
-	if !waiting {
-		<-one.result // it was taken out to be served
-	}
-	w.pool.Put(one)
+// lend lends one for its timer alone, which is set; done takes it back.
+func (w *waiters) lend(patience time.Duration) *waiter {
+	one := w.pool.Get().(*waiter)
+	one.timer.Reset(patience)
+	return one
 }
 
-// done gives back one, whose result was received.
-func (w *waiters) done(one *waiter) { w.pool.Put(one) }
+// drop gives up one, whose result may or may not have come. It is not used
+// again: the log may still ask whether anybody waits.
+func (w *waiters) drop(one *waiter) {
+	one.gone.Store(true)
+	one.timer.Stop()
+	w.mu.Lock()
+	delete(w.mu.byID, one.id)
+	w.mu.Unlock()
+}
+
+// done gives back one of which the log knows nothing any more: its result was
+// received.
+func (w *waiters) done(one *waiter) {
+	one.timer.Stop()
+	w.pool.Put(one)
+}
 
 // serve hands out the results of a batch; results[i] belongs to ids[i].
 func (w *waiters) serve(ids []uint64, results []store.Result) {

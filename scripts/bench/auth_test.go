@@ -67,10 +67,3 @@ func TestARequestOfAUserIsOtherwiseTheSame(t *testing.T) {
 		t.Errorf("got a value of %d bytes, want %d", len(got), valueSize)
 	}
 }
-
-func TestAFloorOfOursAtLeast(t *testing.T) {
-	f := floor{oursAtLeast, 50}
-	if f.reached(49, 0) || !f.reached(50, 0) || f.needsRatio() {
-		t.Error("a floor of 50 is reached at 50, whatever etcd does")
-	}
-}

@@ -14,21 +14,27 @@ import (
 // The client is built to cost less CPU than the server it measures: sockets
 // without the net package, a few goroutines that each wait for many of them
 // with one epoll, request bytes made in advance. Requests are small and there
-// is one at a time on a connection, so that a write never has to wait.
+// are few at a time on a connection, so that a write never has to wait.
 
 const (
 	patience   = 60 * time.Second       // for an answer
 	checkEvery = 100 * time.Millisecond // for the end of the context
 	readSize   = 256 << 10
 	epollBatch = 256
+
+	// An address has some 28,000 ports to connect from; this many connections
+	// of a loop share one.
+	sharedAddress = 5000
 )
 
 // conn is a connection. It belongs to its loop.
 type conn struct {
 	fd     int
 	source source
-	sent   time.Duration // when the request was sent or should have been
+	out    int           // requests sent and not answered
+	sent   time.Duration // when the last of them was sent or should have been
 	parser parser
+	events int64 // that came in answers that have ended
 }
 
 // loop drives some connections from one goroutine.
@@ -85,6 +91,7 @@ func (l *loop) dial(addr *net.TCPAddr, s source) (*conn, error) {
 	to := syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())}
 	event := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(len(l.conns))}
 	err = errors.Join(
+		bindTo(fd, len(l.conns)/sharedAddress),
 		syscall.Connect(fd, &to),
 		syscall.SetNonblock(fd, true),
 		syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1),
@@ -101,6 +108,21 @@ func (l *loop) dial(addr *net.TCPAddr, s source) (*conn, error) {
 	return c, nil
 }
 
+// bindTo gives a socket loopback address number n to connect from; the system
+// chooses the first by itself.
+func bindTo(fd, n int) error {
+	if n == 0 {
+		return nil
+	}
+	// The port is chosen when the peer is known: it need not be free for all.
+	const ipBindAddressNoPort = 24
+	from := syscall.SockaddrInet4{Addr: [4]byte{127, 0, 1, byte(n)}}
+	return errors.Join(
+		syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, ipBindAddressNoPort, 1),
+		syscall.Bind(fd, &from),
+	)
+}
+
 func (l *loop) close() {
 	for _, c := range l.conns {
 		_ = syscall.Close(c.fd) // reset by SO_LINGER; nothing to lose
@@ -109,6 +131,9 @@ func (l *loop) close() {
 }
 
 func (l *loop) now() time.Duration { return time.Since(l.start) }
+
+// begin forgets what was counted before.
+func (l *loop) begin() { l.start, l.counts = time.Now(), outcome{} }
 
 // rawIO reads or writes b on a socket, which does not block.
 func rawIO(call uintptr, fd int, b []byte) (int, syscall.Errno) {
@@ -123,15 +148,21 @@ func (l *loop) send(c *conn, due time.Duration) (bool, error) {
 	if b == nil {
 		return false, nil
 	}
-	n, errno := rawIO(syscall.SYS_WRITE, c.fd, b)
+	c.sent = due
+	c.out++
+	return true, write(c.fd, b)
+}
+
+// write sends all of b, for which a socket always has room.
+func write(fd int, b []byte) error {
+	n, errno := rawIO(syscall.SYS_WRITE, fd, b)
 	if errno != 0 {
-		return false, fmt.Errorf("send request: %w", errno)
+		return fmt.Errorf("send request: %w", errno)
 	}
 	if n < len(b) {
-		return false, fmt.Errorf("send request: %w", io.ErrShortWrite)
+		return fmt.Errorf("send request: %w", io.ErrShortWrite)
 	}
-	c.sent = due
-	return true, nil
+	return nil
 }
 
 // wait waits for connections with something to read.
@@ -150,26 +181,39 @@ func (l *loop) wait(timeout time.Duration) ([]syscall.EpollEvent, error) {
 	return nil, fmt.Errorf("epoll_pwait2: %w", errno)
 }
 
-// read takes what has arrived on c and reports whether an answer is complete.
-func (l *loop) read(c *conn) (done bool, err error) {
+// read takes what has arrived on c and calls answered for each answer that is
+// complete.
+func (l *loop) read(c *conn, answered func(*conn) error) error {
 	for {
 		n, errno := rawIO(syscall.SYS_READ, c.fd, l.buf)
 		switch {
-		case errno == syscall.EAGAIN || errno == syscall.EINTR:
-			return false, nil
+		case errno == syscall.EINTR:
+			continue
+		case errno == syscall.EAGAIN:
+			return nil
 		case errno != 0:
-			return false, fmt.Errorf("read answer: %w", errno)
+			return fmt.Errorf("read answer: %w", errno)
 		case n == 0:
-			return false, fmt.Errorf("read answer: %w", io.ErrUnexpectedEOF)
+			return fmt.Errorf("read answer: %w", io.ErrUnexpectedEOF)
 		}
-		took, done, err := c.parser.feed(l.buf[:n])
-		switch {
-		case err != nil:
-			return false, fmt.Errorf("read answer: %w", err)
-		case took < n:
-			return false, fmt.Errorf("%d bytes nobody asked for: %.80q", n-took, l.buf[took:n])
-		case done || n < len(l.buf):
-			return done, nil
+		for b := l.buf[:n]; len(b) > 0; {
+			took, done, err := c.parser.feed(b)
+			if err != nil {
+				return fmt.Errorf("read answer: %w", err)
+			}
+			b = b[took:]
+			if !done {
+				break
+			}
+			if c.out--; c.out == 0 && len(b) > 0 {
+				return fmt.Errorf("%d bytes nobody asked for: %.80q", len(b), b)
+			}
+			if err := answered(c); err != nil {
+				return err
+			}
+		}
+		if n < len(l.buf) {
+			return nil
 		}
 	}
 }
@@ -195,7 +239,7 @@ func (l *loop) count(c *conn, now time.Duration) {
 // run sends requests on all connections, each as soon as the one before is
 // answered, for the given time, or with 0 until the sources have no more.
 func (l *loop) run(ctx context.Context, d time.Duration) error {
-	l.start, l.counts = time.Now(), outcome{}
+	l.begin()
 	out := 0 // requests not answered yet
 	for _, c := range l.conns {
 		sent, err := l.send(c, l.now())
@@ -232,7 +276,7 @@ func (l *loop) run(ctx context.Context, d time.Duration) error {
 // the time a request should have been sent, so that a server that stalls pays
 // for all the requests it kept waiting.
 func (l *loop) runAt(ctx context.Context, rate int, d time.Duration) error {
-	l.start, l.counts = time.Now(), outcome{}
+	l.begin()
 	interval := time.Second / time.Duration(rate)
 	total := int(d / interval)
 	free := append([]*conn(nil), l.conns...)
@@ -279,15 +323,7 @@ func (l *loop) answers(ctx context.Context, timeout, last time.Duration, answere
 		return fmt.Errorf("no answer in %v", patience)
 	}
 	for _, e := range ready {
-		c := l.conns[e.Fd]
-		done, err := l.read(c)
-		if err != nil {
-			return err
-		}
-		if !done {
-			continue
-		}
-		if err := answered(c); err != nil {
+		if err := l.read(l.conns[e.Fd], answered); err != nil {
 			return err
 		}
 	}

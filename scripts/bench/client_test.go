@@ -116,3 +116,62 @@ func TestPaceChargesAStallToAllWhoWaited(t *testing.T) {
 		t.Errorf("p75 %v, want about 250ms", got)
 	}
 }
+
+// A server that answers what it was not asked must not be counted.
+func TestBytesNobodyAskedForAreAnError(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() { // ends with the connection
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = c.Read(make([]byte, 1000)) // whatever was asked
+		_, _ = io.WriteString(c, noContent+noContent)
+		_, _ = c.Read(make([]byte, 1)) // until the client has gone
+	}()
+	srv := &server{addr: ln.Addr().(*net.TCPAddr)}
+	ld, err := dialLoad(srv.addrs(), 1, 1, func(i int) source {
+		return &gets{get: srv.getRequest(""), rnd: random(i), space: 10}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ld.close()
+	if _, err := ld.run(t.Context(), time.Nanosecond); err == nil || !strings.Contains(err.Error(), "nobody asked for") {
+		t.Errorf("run = %v", err)
+	}
+}
+
+func TestConnectionsComeFromMoreThanOneAddress(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	for n, want := range []string{"127.0.0.1", "127.0.1.1", "127.0.1.2"} {
+		l, err := newLoop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.conns = make([]*conn, n*sharedAddress)
+		_, err = l.dial(ln.Addr().(*net.TCPAddr), &watches{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.RemoteAddr().(*net.TCPAddr).IP.String(); got != want {
+			t.Errorf("connection %d comes from %s, want %s", n*sharedAddress, got, want)
+		}
+		_ = c.Close() // nothing was sent
+		l.conns = l.conns[n*sharedAddress:]
+		l.close()
+	}
+}

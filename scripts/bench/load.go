@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -67,30 +66,4 @@ func (ld *load) each(ctx context.Context, f func(context.Context, *loop) error) 
 		total.merge(&l.counts)
 	}
 	return total, nil
-}
-
-// preload puts keys 0 to n-1 of dir, each once, fast.
-func (b *bench) preload(ctx context.Context, s *server, dir string, n, size int) (*outcome, error) {
-	conns := min(4*b.conns, n)
-	ld, err := dialLoad(s.addrs(), b.loops, conns, func(i int) source {
-		return &fill{
-			put:  newRequest("PUT", s.host(), "/"+dir+"/"+keyPlace, size),
-			rnd:  random(i),
-			key:  i,
-			step: conns,
-			keys: n,
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer ld.close()
-	out, err := ld.run(ctx, 0)
-	if err == nil {
-		err = out.err()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("preload %d keys: %w", n, err)
-	}
-	return out, nil
 }

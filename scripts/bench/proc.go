@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,19 +32,59 @@ func (s *server) cpu() (time.Duration, error) {
 	return time.Duration(user+system) * clockTick, errors.Join(err1, err2)
 }
 
-// rss is the bytes of memory the process occupies.
-func (s *server) rss() (int64, error) {
+// wakeupsOf is how often a thread of the process has begun to run again so far
+// after it had nothing to do: voluntary context switches.
+func wakeupsOf(pid int) (total float64, err error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range tasks {
+		b, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // the thread has just ended
+		}
+		if err != nil {
+			return 0, err
+		}
+		n, err := statusField(b, "voluntary_ctxt_switches")
+		if err != nil {
+			return 0, err
+		}
+		total += float64(n)
+	}
+	return total, nil
+}
+
+// statusField is a number in what a status file in /proc says.
+func statusField(status []byte, name string) (int64, error) {
+	for line := range strings.Lines(string(status)) {
+		if v, ok := strings.CutPrefix(line, name+":"); ok {
+			return strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("no %s in the status of a process", name)
+}
+
+// memory is a number of bytes that /proc has about the process.
+func (s *server) memory(name string) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 10, 64)
-			return kb << 10, err
-		}
-	}
-	return 0, errors.New("no VmRSS in /proc/PID/status")
+	kb, err := statusField(b, name)
+	return kb << 10, err
+}
+
+// rss is the bytes of memory the process occupies.
+func (s *server) rss() (int64, error) { return s.memory("VmRSS") }
+
+// mostRSS is the most memory the process has occupied since forgetMostRSS.
+func (s *server) mostRSS() (int64, error) { return s.memory("VmHWM") }
+
+func (s *server) forgetMostRSS() error {
+	const resetPeak = "5"
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte(resetPeak), 0)
 }
 
 // disk is the bytes the data directory occupies.
@@ -122,48 +160,4 @@ func raiseFileLimit(want uint64) (uint64, error) {
 		return 0, fmt.Errorf("setrlimit: %w", err)
 	}
 	return limit.Cur, nil
-}
-
-// machine describes where the figures were taken.
-type machine struct {
-	CPU      string
-	Cores    int
-	Kernel   string
-	Go       string
-	Versions map[string]string // of the programs
-}
-
-func describeMachine(programs []program) machine {
-	m := machine{
-		CPU:      "unknown",
-		Cores:    runtime.NumCPU(),
-		Kernel:   "unknown",
-		Go:       runtime.Version(),
-		Versions: make(map[string]string),
-	}
-	for _, p := range programs {
-		m.Versions[p.name] = version(p.path)
-	}
-	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(b)) {
-			if name, v, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
-				m.CPU = strings.TrimSpace(v)
-				break
-			}
-		}
-	}
-	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		m.Kernel = strings.TrimSpace(string(b))
-	}
-	return m
-}
-
-// version is the first line of what a program says to --version.
-func version(path string) string {
-	b, err := exec.Command(path, "--version").CombinedOutput()
-	if err != nil {
-		return "version unknown: " + err.Error()
-	}
-	first, _, _ := strings.Cut(string(b), "\n")
-	return strings.TrimSpace(first)
 }

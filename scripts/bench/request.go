@@ -9,6 +9,7 @@ import (
 // Places in the target of a request that change from one to the next.
 const (
 	keyPlace   = "KKKK/KKK"             // a key's number, 1,000 keys in a directory
+	flatPlace  = "NNNNNNNN"             // a key's number, all in one directory
 	indexPlace = "IIIIIIIIIIIIIIIIIIII" // a modifiedIndex
 )
 
@@ -17,13 +18,14 @@ const maxKeys = 10_000_000 // what fits into keyPlace
 // request is the bytes of an HTTP request, with the places in it that change.
 type request struct {
 	raw   []byte
-	key   []byte // within raw, like value and index
+	key   []byte // within raw, like flat, value and index
+	flat  []byte
 	value []byte
 	index []byte
 }
 
-// newRequest builds a request for target, which may contain keyPlace and
-// indexPlace. A valueSize above 0 gives it a form body with a value.
+// newRequest builds a request for target, which may contain keyPlace or
+// flatPlace, and indexPlace. A valueSize above 0 gives it a form body with a value.
 func newRequest(method, host, target string, valueSize int) *request {
 	return newRequestWith("", method, host, target, valueSize)
 }
@@ -41,6 +43,7 @@ func newRequestWith(head, method, host, target string, valueSize int) *request {
 	}
 	r := &request{raw: []byte(raw)}
 	r.key = r.place(keyPlace)
+	r.flat = r.place(flatPlace)
 	r.index = r.place(indexPlace)
 	r.value = r.raw[len(r.raw)-valueSize:]
 	return r
@@ -55,6 +58,10 @@ func (r *request) place(mark string) []byte {
 }
 
 func (r *request) setKey(n int) {
+	if r.flat != nil {
+		putDigits(r.flat, uint64(n))
+		return
+	}
 	putDigits(r.key[:4], uint64(n/1000))
 	putDigits(r.key[5:], uint64(n%1000))
 }

@@ -14,6 +14,7 @@ type scenario struct {
 	about   string
 	long    bool // takes minutes: has rounds of its own
 	members int  // of the cluster; 0 is one that runs on all CPUs
+	cast    cast
 	rows    []row
 
 	// run puts the load on a fresh cluster and returns its figures.
@@ -34,53 +35,36 @@ type row struct {
 	unit   string
 	digits int // after the decimal point
 	floor  floor
+	also   floor     // a second one for the same figure
+	scale  yardstick // when it is a CPU time per 100,000 requests that has an absolute floor
 }
 
-// floor is what Keytree has to reach. The zero floor is reached by all.
-type floor struct {
-	kind  floorKind
-	limit float64
+// floors are those of r.
+func (r row) floors() (all []floor) {
+	for _, f := range []floor{r.floor, r.also} {
+		if f.kind != noFloor {
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
-type floorKind uint8
+// cast is which servers a scenario is run on.
+type cast uint8
 
 const (
-	noFloor floorKind = iota
-	ratioAtLeast
-	ratioAtMost
-	oursAtMost
-	oursAtLeast
+	everyServer cast = iota
+	notStd           // what it shows does not depend on the engine
+	keytreeOnly      // etcd has nothing like it
 )
 
-func (f floor) String() string {
-	switch f.kind {
-	case ratioAtLeast:
-		return fmt.Sprintf(">= %.2fx", f.limit)
-	case ratioAtMost:
-		return fmt.Sprintf("<= %.2fx", f.limit)
-	case oursAtMost:
-		return fmt.Sprintf("<= %g", f.limit)
-	case oursAtLeast:
-		return fmt.Sprintf(">= %g", f.limit)
-	}
-	return ""
-}
-
-func (f floor) needsRatio() bool {
-	return f.kind == ratioAtLeast || f.kind == ratioAtMost
-}
-
-// reached reports whether ours, and its ratio to theirs, are good enough.
-func (f floor) reached(ours, ratio float64) bool {
-	switch f.kind {
-	case ratioAtLeast:
-		return ratio >= f.limit
-	case ratioAtMost:
-		return ratio <= f.limit
-	case oursAtMost:
-		return ours <= f.limit
-	case oursAtLeast:
-		return ours >= f.limit
+// has reports whether the server of that name is one of c.
+func (c cast) has(name string) bool {
+	switch c {
+	case notStd:
+		return name != stdName
+	case keytreeOnly:
+		return name != etcdName
 	}
 	return true
 }
@@ -100,11 +84,13 @@ const (
 
 const cpuUnit = "s/100k"
 
-// requestRows are the rows of a scenario of many requests.
-func requestRows(rateFloor, cpuFloor floor, more ...row) []row {
+// requestRows are the rows of a scenario of many requests; cpuRow has the floors
+// of their server CPU.
+func requestRows(rateFloor floor, cpuRow row, more ...row) []row {
+	cpuRow.figure, cpuRow.unit, cpuRow.digits = cpu, cpuUnit, 2
 	return append([]row{
 		{figure: rate, unit: "/s", floor: rateFloor},
-		{figure: cpu, unit: cpuUnit, digits: 2, floor: cpuFloor},
+		cpuRow,
 		{figure: clientCPU, unit: cpuUnit, digits: 2},
 		{figure: p50, unit: "ms", digits: 2},
 		{figure: p99, unit: "ms", digits: 2},
@@ -115,112 +101,154 @@ var scenarios = []scenario{
 	{
 		name:  "put",
 		about: "set random keys",
-		rows:  requestRows(floor{ratioAtLeast, 1.1}, floor{ratioAtMost, 1}),
+		rows:  requestRows(floor{ratioAtLeast, 2}, row{floor: floor{oursAtMost, 2.1}, also: floor{ratioAtMost, 1}, scale: byPuts}),
 		run:   alone(runPut),
 	},
 	{
 		name:  "get",
 		about: "get random keys",
-		rows:  requestRows(floor{ratioAtLeast, 1.35}, floor{ratioAtMost, 1 / 1.35}),
+		rows:  requestRows(floor{ratioAtLeast, 2}, row{floor: floor{oursAtMost, .8}, also: floor{ratioAtMost, 1 / 1.35}, scale: byGets}),
 		run:   alone(runGet),
 	},
 	{
 		name:  "qget",
 		about: "get random keys with quorum=true",
-		rows: requestRows(floor{ratioAtLeast, 1.8}, floor{},
+		rows: requestRows(floor{ratioAtLeast, 3}, row{floor: floor{oursAtMost, 1}, scale: byGets},
 			row{figure: raftGrowth, unit: "entries", floor: floor{oursAtMost, 0}}),
 		run: alone(runQuorumGet),
 	},
 	{
 		name:  "mixed",
 		about: "90% get, 10% set",
-		rows:  requestRows(floor{}, floor{}),
+		rows:  requestRows(floor{}, row{}),
 		run:   alone(runMixed),
 	},
 	{
 		name:  "cas",
 		about: "compare and swap by prevIndex, each connection its own keys",
-		rows:  requestRows(floor{}, floor{}),
+		rows:  requestRows(floor{ratioAtLeast, 2}, row{floor: floor{oursAtMost, 2.1}, scale: byPuts}),
 		run:   alone(runSwap),
 	},
 	{
 		name:  "post",
 		about: "in-order keys in one directory",
-		rows:  requestRows(floor{}, floor{}),
+		rows:  requestRows(floor{ratioAtLeast, 2}, row{floor: floor{oursAtMost, 2.1}, scale: byPuts}),
 		run:   alone(runPost),
 	},
 	{
 		name:  "put1",
 		about: "set random keys on one connection",
-		rows:  requestRows(floor{}, floor{}),
-		run:   alone(runPutAlone),
+		rows: []row{
+			{figure: p50, unit: "ms", digits: 3, floor: floor{ratioAtMost, .8}},
+			{figure: p99, unit: "ms", digits: 3},
+			{figure: rate, unit: "/s"},
+			{figure: cpu, unit: cpuUnit, digits: 2},
+			{figure: clientCPU, unit: cpuUnit, digits: 2},
+		},
+		run: alone(runPutAlone),
 	},
 	{
 		name:  "list",
 		about: "list a directory of 1,000 keys",
-		rows:  requestRows(floor{ratioAtLeast, 1.8}, floor{ratioAtMost, 1 / 1.8}),
+		rows:  requestRows(floor{ratioAtLeast, 2}, row{floor: floor{oursAtMost, 25}, also: floor{ratioAtMost, 1 / 1.8}, scale: byGets}),
 		run:   alone(runList),
+	},
+	{
+		name:  "list100k",
+		about: "list a directory of 100,000 keys on one connection, GETs at a pace on others",
+		rows:  longListRows(),
+		run:   alone(runLongList),
 	},
 	{
 		name:  "watch",
 		about: "one writer, many recursive stream watchers of one directory",
-		rows: []row{
-			{figure: eventCPU, unit: "us/event", digits: 2, floor: floor{ratioAtMost, 1 / 1.25}},
-			{figure: clientEventCPU, unit: "us/event", digits: 2},
-			{figure: delivered, unit: "events"},
-			{figure: fanoutP50, unit: "ms", digits: 1},
-			{figure: fanoutMax, unit: "ms", digits: 1},
-			{figure: watcherRSS, unit: "KB"},
-		},
-		run: alone(runWatch),
+		rows:  watchRows(),
+		run:   alone(runWatch),
+	},
+	{
+		name:  "watch50k",
+		about: "the same with as many watchers as the limit of open files permits, 50,000 at most",
+		long:  true,
+		rows:  append([]row{{figure: throngSize, unit: ""}}, watchRows()...),
+		run:   alone(runThrong),
+	},
+	{
+		name:  "poll",
+		about: "one writer, many who long-poll one directory and do so again after each event",
+		rows:  watchRows(),
+		run:   alone(runPolls),
+	},
+	{
+		name:  "h2watch",
+		about: fmt.Sprintf("one writer, %d stream watchers, each on a connection of its own or sharing some by HTTP/2", muxWatchers),
+		cast:  keytreeOnly,
+		rows:  muxRows(),
+		run:   alone(runMux),
 	},
 	{
 		name:  "idle",
 		about: "a fresh server after 3 s",
-		rows:  []row{{figure: idleRSS, unit: "MB", digits: 1, floor: floor{oursAtMost, 40}}},
-		run:   alone(runIdle),
+		rows: []row{
+			{figure: idleRSS, unit: "MB", digits: 1, floor: floor{oursAtMost, 30}},
+			{figure: wakeups, unit: "/s", digits: 1},
+			{figure: tickerWakeups, unit: "/s", digits: 1},
+			{figure: wakeupsPerTicker, unit: "x", digits: 2, floor: floor{oursAtMost, 1.5}},
+		},
+		run: alone(runIdle),
 	},
 	{
 		name:  "load",
 		about: "fill with many small keys, kill -9, restart, SIGTERM, restart",
+		cast:  notStd,
 		long:  true,
 		rows: []row{
 			{figure: rate, unit: "/s"},
 			{figure: cpu, unit: cpuUnit, digits: 2},
 			{figure: clientCPU, unit: cpuUnit, digits: 2},
-			{figure: keyRSS, unit: "B/key", floor: floor{ratioAtMost, 1. / 8}},
-			{figure: keyDisk, unit: "B/key"},
-			{figure: restartKilled, unit: "s", digits: 3, floor: floor{ratioAtMost, 1. / 5}},
+			{figure: keyRSS, unit: "B/key", floor: floor{oursAtMost, 150}, also: floor{ratioAtMost, 1. / 8}},
+			{figure: keyDisk, unit: "B/key", floor: floor{oursAtMost, 250}},
+			{figure: restartKilled, unit: "s", digits: 3, floor: floor{oursAtMost, 1}, also: floor{ratioAtMost, 1. / 5}},
 			{figure: restartedRSS, unit: "B/key"},
 			{figure: stopTime, unit: "s", digits: 3},
-			{figure: restartClean, unit: "s", digits: 3, floor: floor{ratioAtMost, 1. / 5}},
+			{figure: restartClean, unit: "s", digits: 3, floor: floor{oursAtMost, .3}, also: floor{ratioAtMost, 1. / 5}},
 		},
 		run: alone(runLoad),
 	},
 	{
 		name:  "pace",
 		about: "set random keys at a fixed pace, latency from the scheduled time",
+		cast:  notStd,
 		long:  true,
 		rows: []row{
 			{figure: rate, unit: "/s"},
 			{figure: p50, unit: "ms", digits: 2},
-			{figure: p99, unit: "ms", digits: 2, floor: floor{oursAtMost, 10}},
+			{figure: p99, unit: "ms", digits: 2, floor: floor{oursAtMost, 5}},
 			{figure: p999, unit: "ms", digits: 2},
-			{figure: slowest, unit: "ms", digits: 2, floor: floor{oursAtMost, 50}},
+			{figure: slowest, unit: "ms", digits: 2, floor: floor{oursAtMost, 30}},
 			{figure: cpu, unit: cpuUnit, digits: 2},
 			{figure: clientCPU, unit: cpuUnit, digits: 2},
 		},
 		run: alone(runPace),
 	},
 	{
+		name:  "expire",
+		about: fmt.Sprintf("%d keys end within one second while others are set at a fixed pace", expireKeys),
+		cast:  notStd,
+		long:  true,
+		rows:  expireRows(),
+		run:   alone(runExpire),
+	},
+	{
 		name:  "auth",
 		about: "get and set random keys, with auth off and as a user",
+		cast:  notStd,
 		rows:  slices.Concat(authRows("get"), authRows("set")),
 		run:   alone(runAuth),
 	},
 	{
 		name:  "authflood",
 		about: "get random keys as a user while others offer wrong passwords",
+		cast:  notStd,
 		long:  true,
 		rows:  floodRows(),
 		run:   alone(runAuthFlood),
@@ -229,27 +257,28 @@ var scenarios = []scenario{
 		name:    "cput",
 		about:   "set random keys on the leader of three",
 		members: clusterSize,
-		rows:    requestRows(floor{ratioAtLeast, 1.15}, floor{}),
+		rows:    requestRows(floor{ratioAtLeast, 1.5}, row{}),
 		run:     runClusterPut,
 	},
 	{
 		name:    "cspread",
 		about:   "set random keys on all of three members",
 		members: clusterSize,
-		rows:    requestRows(floor{ratioAtLeast, 1.15}, floor{}),
+		rows:    requestRows(floor{ratioAtLeast, 1.5}, row{}),
 		run:     runClusterPutSpread,
 	},
 	{
 		name:    "cqget",
 		about:   "get random keys with quorum=true from all of three members",
 		members: clusterSize,
-		rows:    requestRows(floor{ratioAtLeast, 1.8}, floor{}),
+		rows:    requestRows(floor{ratioAtLeast, 2.5}, row{}),
 		run:     runClusterQuorumGet,
 	},
 	{
 		name:    "clone",
 		about:   "set random keys on the leader of three, on one connection",
 		members: clusterSize,
+		cast:    notStd,
 		rows: []row{
 			{figure: p50, unit: "ms", digits: 3, floor: floor{ratioAtMost, 1}},
 			{figure: p99, unit: "ms", digits: 3},
@@ -263,6 +292,7 @@ var scenarios = []scenario{
 		name:    "cfail",
 		about:   "kill -9 of the leader of three, writers on the others",
 		members: clusterSize,
+		cast:    notStd,
 		rows:    outageRows(400),
 		run:     runOutages(syscall.SIGKILL),
 	},
@@ -270,6 +300,7 @@ var scenarios = []scenario{
 		name:    "cterm",
 		about:   "SIGTERM to the leader of three, writers on the others",
 		members: clusterSize,
+		cast:    notStd,
 		rows:    outageRows(200),
 		run:     runOutages(syscall.SIGTERM),
 	},

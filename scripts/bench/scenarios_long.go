@@ -9,7 +9,6 @@ import (
 )
 
 const (
-	idleRSS       = "RSS"
 	keyRSS        = "RSS per key"
 	restartedRSS  = "RSS per key, restarted"
 	keyDisk       = "disk per key"
@@ -20,27 +19,9 @@ const (
 )
 
 const (
-	idleTime   = 3 * time.Second
 	settleTime = 5 * time.Second
 	smallValue = 64
 )
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
-}
-
-func runIdle(ctx context.Context, _ *bench, s *server) (figures, error) {
-	if err := sleep(ctx, idleTime); err != nil {
-		return nil, err
-	}
-	rss, err := s.rss()
-	return figures{idleRSS: float64(rss) / (1 << 20)}, err
-}
 
 // runLoad fills the server with b.keys small keys and restarts it twice, first
 // after kill -9, with the log as the last write left it.

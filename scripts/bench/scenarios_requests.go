@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"strconv"
 )
 
@@ -147,23 +145,5 @@ func runSwap(ctx context.Context, b *bench, s *server) (figures, error) {
 func runPost(ctx context.Context, b *bench, s *server) (figures, error) {
 	return b.measure(ctx, s, b.conns, func(i int) source {
 		return &posts{post: newRequest("POST", s.host(), "/queue", valueSize), rnd: random(i)}
-	})
-}
-
-func runList(ctx context.Context, b *bench, s *server) (figures, error) {
-	// Numbers below 1,000 share the directory 0000.
-	if _, err := b.preload(ctx, s, dir, listLength, valueSize); err != nil {
-		return nil, err
-	}
-	const list = "/" + dir + "/0000"
-	a, err := s.get(ctx, "/v2/keys"+list)
-	if err != nil {
-		return nil, err
-	}
-	if n := bytes.Count(a.body, []byte(`"value":`)); n != listLength {
-		return nil, fmt.Errorf("listing of %d keys, want %d", n, listLength)
-	}
-	return b.measure(ctx, s, b.conns, func(int) source {
-		return &lists{get: newRequest("GET", s.host(), list, 0), size: int64(len(a.body))}
 	})
 }

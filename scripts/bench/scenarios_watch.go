@@ -15,20 +15,40 @@ const (
 	fanoutP50      = "until all have it, p50"
 	fanoutMax      = "until all have it, max"
 	watcherRSS     = "RSS per watcher"
+	throngSize     = "watchers"
+	busyWatcherRSS = "RSS per watcher, after events"
 )
+
+// watchRows are the rows of a scenario of many watchers of one directory.
+func watchRows() []row {
+	return []row{
+		{figure: eventCPU, unit: "us/event", digits: 2, floor: floor{ratioAtMost, .6}},
+		{figure: clientEventCPU, unit: "us/event", digits: 2},
+		{figure: delivered, unit: "events"},
+		{figure: fanoutP50, unit: "ms", digits: 1},
+		{figure: fanoutMax, unit: "ms", digits: 1},
+		{figure: watcherRSS, unit: "KiB", digits: 1, floor: floor{oursAtMost, 16}},
+		{figure: busyWatcherRSS, unit: "KiB", digits: 1},
+	}
+}
 
 // watchBatch is how many watches a loop opens before it waits for them: less
 // than what a listener lets queue up.
 const watchBatch = 200
 
-// crowd is many stream watchers of one directory.
+// crowd is many watchers of one directory, of one kind.
 type crowd struct {
 	*load
-	watchers int
-	events   atomic.Int64 // delivered to all of them together; the loops add
-	target   atomic.Int64 // of events; the writer sets it before it writes
-	reached  chan time.Time
-	done     atomic.Bool
+	watchers  int
+	newSource func() source
+	stream    bool                            // each event is a line of an answer that does not end
+	received  func(l *loop) func(*conn) error // makes what hears of answers that end
+	idle      func() error                    // called before the first event; nil is nothing
+
+	events  atomic.Int64 // delivered to all of them together; the loops add
+	target  atomic.Int64 // of events; the writer sets it before it writes
+	reached chan time.Time
+	done    atomic.Bool
 }
 
 // watches asks to watch once. Its answer does not end.
@@ -42,12 +62,42 @@ func (s *watches) next() []byte { return s.watch.raw }
 // runWatch has one writer put a key under the directory, wait until all
 // watchers have the event, and put the next.
 func runWatch(ctx context.Context, b *bench, s *server) (figures, error) {
+	return b.measureCrowd(ctx, s, s.streamers(b.watchers))
+}
+
+func runThrong(ctx context.Context, b *bench, s *server) (figures, error) {
+	n := min(b.throng, b.mostConns)
+	f, err := b.measureCrowd(ctx, s, s.streamers(n))
+	if err != nil {
+		return nil, err
+	}
+	f[throngSize] = float64(n)
+	return f, nil
+}
+
+// streamers is a crowd whose watches are streams.
+func (s *server) streamers(n int) *crowd {
+	target := "/" + dir + "?wait=true&recursive=true&stream=true"
+	return &crowd{
+		watchers:  n,
+		newSource: func() source { return &watches{watch: newRequest("GET", s.host(), target, 0)} },
+		stream:    true,
+		received:  func(*loop) func(*conn) error { return ended },
+	}
+}
+
+// ended is for connections whose answers do not end.
+func ended(c *conn) error {
+	return fmt.Errorf("a stream ended with status %d", c.parser.status)
+}
+
+// measureCrowd opens the watches of c and closes them when it has measured.
+func (b *bench) measureCrowd(ctx context.Context, s *server, c *crowd) (figures, error) {
 	before, err := s.rss()
 	if err != nil {
 		return nil, err
 	}
-	c, err := b.gather(ctx, s)
-	if err != nil {
+	if err := b.gather(ctx, s, c); err != nil {
 		return nil, fmt.Errorf("open watches: %w", err)
 	}
 	defer c.close()
@@ -55,13 +105,40 @@ func runWatch(ctx context.Context, b *bench, s *server) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-
+	if c.idle != nil {
+		if err := c.idle(); err != nil {
+			return nil, err
+		}
+	}
 	writer, err := dialLoad(s.addrs(), 1, 1, func(int) source { return &puts{put: s.putRequest(), space: b.space} })
 	if err != nil {
 		return nil, err
 	}
 	defer writer.close()
+	took, spent, err := b.write(ctx, s, c, writer.loops[0])
+	if err != nil {
+		return nil, err
+	}
+	busy, err := s.rss()
+	if err != nil {
+		return nil, err
+	}
+	each := 1 / 1024. / float64(c.watchers)
+	events := float64(c.events.Load())
+	return figures{
+		eventCPU:       spent.server.Seconds() * 1e6 / events,
+		clientEventCPU: spent.client.Seconds() * 1e6 / events,
+		delivered:      events,
+		fanoutP50:      milliseconds(took.quantile(.50)),
+		fanoutMax:      milliseconds(took.max),
+		others:         spent.others,
+		watcherRSS:     float64(after-before) * each,
+		busyWatcherRSS: float64(busy-before) * each,
+	}, nil
+}
 
+// write has the writer write for a while, and makes sure that all have all.
+func (b *bench) write(ctx context.Context, s *server, c *crowd, writer *loop) (took histogram, spent cost, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var wg sync.WaitGroup
@@ -70,10 +147,9 @@ func runWatch(ctx context.Context, b *bench, s *server) (figures, error) {
 			stop(err)
 		}
 	})
-	var took histogram
-	spent, err := costOf(s, func() error {
+	spent, err = costOf(s, func() error {
 		for began := time.Now(); time.Since(began) < b.measured || took.count < 3; {
-			d, err := c.fanout(ctx, writer.loops[0])
+			d, err := c.fanout(ctx, writer)
 			if err != nil {
 				return err
 			}
@@ -83,38 +159,26 @@ func runWatch(ctx context.Context, b *bench, s *server) (figures, error) {
 	})
 	c.done.Store(true)
 	wg.Wait()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = c.check(int64(took.count))
 	}
-	if err := c.check(int64(took.count)); err != nil {
-		return nil, err
-	}
-	events := float64(c.events.Load())
-	return figures{
-		eventCPU:       spent.server.Seconds() * 1e6 / events,
-		clientEventCPU: spent.client.Seconds() * 1e6 / events,
-		delivered:      events,
-		fanoutP50:      milliseconds(took.quantile(.50)),
-		fanoutMax:      milliseconds(took.max),
-		others:         spent.others,
-		watcherRSS:     float64(after-before) / 1024 / float64(b.watchers),
-	}, nil
+	return took, spent, err
 }
 
-// gather opens all watches and waits for their headers.
-func (b *bench) gather(ctx context.Context, s *server) (*crowd, error) {
+// gather opens all watches of c and waits for their headers.
+func (b *bench) gather(ctx context.Context, s *server, c *crowd) error {
 	ld, err := dialLoad(s.addrs(), b.loops, 0, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c := &crowd{load: ld, watchers: b.watchers, reached: make(chan time.Time, 1)} // one target at a time
+	c.load, c.reached = ld, make(chan time.Time, 1) // one target at a time
 	shares := make(map[*loop]int)
 	for i, l := range ld.loops {
-		shares[l] = (b.watchers + i) / len(ld.loops)
+		shares[l] = (c.watchers + i) / len(ld.loops)
 	}
 	_, err = c.each(ctx, func(ctx context.Context, l *loop) error {
-		for l.start = time.Now(); len(l.conns) < shares[l]; {
-			if err := s.openWatches(ctx, l, min(watchBatch, shares[l]-len(l.conns))); err != nil {
+		for l.begin(); len(l.conns) < shares[l]; {
+			if err := c.open(ctx, s, l, min(watchBatch, shares[l]-len(l.conns))); err != nil {
 				return err
 			}
 		}
@@ -122,22 +186,20 @@ func (b *bench) gather(ctx context.Context, s *server) (*crowd, error) {
 	})
 	if err != nil {
 		ld.close()
-		return nil, err
 	}
-	return c, nil
+	return err
 }
 
-// openWatches adds n watches to l and waits for their headers.
-func (s *server) openWatches(ctx context.Context, l *loop, n int) error {
+// open adds n watches to l and waits for their headers.
+func (c *crowd) open(ctx context.Context, s *server, l *loop, n int) error {
 	first := len(l.conns)
 	for range n {
-		w := &watches{watch: newRequest("GET", s.host(), "/"+dir+"?wait=true&recursive=true&stream=true", 0)}
-		c, err := l.dial(s.addr, w)
+		w, err := l.dial(s.addr, c.newSource())
 		if err != nil {
 			return err
 		}
-		c.parser.countLines = true
-		if _, err := l.send(c, l.now()); err != nil {
+		w.parser.countLines = c.stream
+		if _, err := l.send(w, l.now()); err != nil {
 			return err
 		}
 	}
@@ -160,39 +222,39 @@ func (s *server) openWatches(ctx context.Context, l *loop, n int) error {
 		case time.Since(began) > patience:
 			return fmt.Errorf("%d watches had no headers in %v", waiting, patience)
 		}
-		if _, err := l.receive(); err != nil {
+		if _, err := l.receive(ended); err != nil {
 			return err
 		}
 	}
 }
 
 // receive reads what has arrived on watches and returns how many events that
-// was. No answer ends.
-func (l *loop) receive() (events int64, err error) {
+// was. answered hears of answers that end.
+func (l *loop) receive(answered func(*conn) error) (events int64, err error) {
 	ready, err := l.wait(checkEvery)
 	if err != nil {
 		return 0, err
 	}
 	for _, e := range ready {
 		c := l.conns[e.Fd]
-		before := c.parser.lines
-		done, err := l.read(c)
-		if err != nil {
+		before := c.received()
+		if err := l.read(c, answered); err != nil {
 			return 0, err
 		}
-		if done {
-			return 0, fmt.Errorf("a stream ended with status %d", c.parser.status)
-		}
-		events += c.parser.lines - before
+		events += c.received() - before
 	}
 	return events, nil
 }
 
+// received is how many events have come on c.
+func (c *conn) received() int64 { return c.events + c.parser.lines }
+
 // listen counts events until done, and tells the writer when the target is
 // reached.
 func (c *crowd) listen(ctx context.Context, l *loop) error {
+	answered := c.received(l)
 	for !c.done.Load() && ctx.Err() == nil {
-		n, err := l.receive()
+		n, err := l.receive(answered)
 		if err != nil {
 			return err
 		}
@@ -233,8 +295,8 @@ func (c *crowd) fanout(ctx context.Context, writer *loop) (time.Duration, error)
 func (c *crowd) check(n int64) error {
 	for _, l := range c.loops {
 		for _, w := range l.conns {
-			if w.parser.lines != n {
-				return fmt.Errorf("a watcher has %d events of %d", w.parser.lines, n)
+			if w.received() != n {
+				return fmt.Errorf("a watcher has %d events of %d", w.received(), n)
 			}
 		}
 	}

@@ -22,7 +22,15 @@ type program struct {
 	path string
 	base string // where its data directories go
 	env  []string
+	args []string // beside those that each server has
 }
+
+// The names of the programs. Keytree's default engine goes by its own.
+const (
+	leanName = "keytree"
+	stdName  = "keytree-std"
+	etcdName = "etcd"
+)
 
 // server is a program with a data directory and ports of its own: a member of
 // a cluster, if only of itself. It can be stopped and launched again.
@@ -49,7 +57,7 @@ func (s *server) addrs() []*net.TCPAddr { return []*net.TCPAddr{s.addr} }
 func (s *server) dataDir() string       { return filepath.Join(s.dir, "data") }
 func (s *server) logFile() string       { return filepath.Join(s.dir, "log") }
 
-func (s *server) args() []string {
+func (s *server) commandLine() []string {
 	client, peer := "http://"+s.host(), s.peerURL()
 	args := []string{
 		"--enable-v2=true",
@@ -64,7 +72,7 @@ func (s *server) args() []string {
 	if filepath.Base(s.path) == "etcd" {
 		args = append(args, "--log-level=error")
 	}
-	return args
+	return append(args, s.args...)
 }
 
 // launch starts the process and returns how long it took until path was there.
@@ -86,9 +94,9 @@ func (s *server) spawn() error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(s.path, s.args()...)
+	cmd := exec.Command(s.path, s.commandLine()...)
 	if s.cpus != "" {
-		cmd = exec.Command("taskset", append([]string{"-c", s.cpus, s.path}, s.args()...)...)
+		cmd = exec.Command("taskset", append([]string{"-c", s.cpus, s.path}, s.commandLine()...)...)
 	}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), s.env...)

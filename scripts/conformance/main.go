@@ -25,6 +25,7 @@ import (
 
 type options struct {
 	etcd, keytree string
+	engine        string
 	golden        string
 	dir           string
 	only          string
@@ -40,6 +41,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.keytree, "keytree", "bin/keytree", "Keytree `binary`")
+	flag.StringVar(&o.engine, "http-engine", "lean", "what Keytree reads requests with, lean or std")
 	flag.StringVar(&o.etcd, "etcd", "/usr/bin/etcd", "etcd 3.4 `binary`")
 	flag.StringVar(&o.golden, "golden", "httpapi/testdata/golden", "`directory` with the recorded scenarios")
 	flag.StringVar(&o.dir, "dir", "", "`directory` for the servers' data (default: the system's for temporary files)")
@@ -74,7 +76,7 @@ type task struct {
 }
 
 func run(ctx context.Context, o options) (ok bool, err error) {
-	b := &bench{etcd: o.etcd, keytree: o.keytree}
+	b := &bench{etcd: o.etcd, keytree: o.keytree, engine: o.engine}
 	if b.etcdArgs, err = process.V2Flags(ctx, o.etcd); err != nil {
 		return false, err
 	}

@@ -28,6 +28,7 @@ const answerTime = 20 * time.Second
 type bench struct {
 	etcd, keytree         string   // programs
 	etcdArgs, keytreeArgs []string // flags each needs to serve v2
+	engine                string   // of keytree, if that is not an etcd
 	dir                   string
 	ports                 process.Ports
 }
@@ -63,7 +64,7 @@ func (b *bench) start(ctx context.Context, corsOff bool) (_ *pair, err error) {
 	if p.etcd, err = b.startSide(ctx, b.etcd, p.dir+"/etcd", etcdArgs); err != nil {
 		return nil, fmt.Errorf("etcd: %w", err)
 	}
-	keytreeArgs := b.keytreeArgs
+	keytreeArgs := []string{"--http-engine", b.engine}
 	if b.keytreeArgs != nil { // it is an etcd as well
 		keytreeArgs = etcdArgs
 	}

@@ -169,6 +169,9 @@ func (s *Server) end(sig syscall.Signal, patience time.Duration) error {
 // Signal sends a signal, such as SIGSTOP, and waits for nothing.
 func (s *Server) Signal(sig syscall.Signal) error { return s.cmd.Process.Signal(sig) }
 
+// PID is the process's id.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Done is closed when the process has ended.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
