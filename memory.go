@@ -28,17 +28,17 @@ const (
 	leastCache = 4 * mebibyte
 )
 
-// budgetFor divides limit bytes: a sixteenth for the cache of the engines, half
-// as much for nodes, and a tenth is left for what nobody counts. While memtables
-// wait for a slow disk they take twice the cache on top of it, and the gaps
-// between blocks take their share. The rest is Go's, which collects more often
-// as it comes near.
+// budgetFor divides limit bytes: a sixteenth for the cache of the engines, a
+// quarter of that for nodes, and a tenth is left for what nobody counts. While
+// memtables wait for a slow disk they take twice the cache on top of it, and the
+// gaps between blocks take their share. The rest is Go's, which collects more
+// often as it comes near.
 func budgetFor(limit int64) budget {
 	cache := min(max(limit/16, leastCache), mostCache)
 	return budget{
 		runtime:   max(limit/10*9-4*cache, limit/2),
 		cache:     cache,
-		nodeCache: cache / 2,
+		nodeCache: cache / 4,
 	}
 }
 
