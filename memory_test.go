@@ -57,13 +57,13 @@ func TestTheLeastOfAllLimitsCounts(t *testing.T) {
 
 func TestWhatThereIsIsDividedWithSomethingLeft(t *testing.T) {
 	for limit, want := range map[int64]string{
-		16:    "8 4 2", // nothing fits in this, and Go must have something
-		64:    "41 4 2",
-		96:    "62 6 3",
-		128:   "83 8 4",
-		512:   "332 32 16",
-		1024:  "665 64 32",
-		65536: "58726 64 32",
+		16:    "8 4 1", // nothing fits in this, and Go must have something
+		64:    "41 4 1",
+		96:    "62 6 1",
+		128:   "83 8 2",
+		512:   "332 32 8",
+		1024:  "665 64 16",
+		65536: "58726 64 16",
 	} {
 		b := budgetFor(limit * mebibyte)
 		if got := fmt.Sprint(b.runtime/mebibyte, b.cache/mebibyte, b.nodeCache/mebibyte); got != want {

@@ -41,8 +41,10 @@ func TestWatchersByHTTP2ShareConnections(t *testing.T) {
 	if got := m.events.Load(); got != watchers*events {
 		t.Errorf("%d events, want %d", got, watchers*events)
 	}
-	if got := m.connections.Load(); got != 1 {
-		t.Errorf("%d watchers on %d connections, want 1", watchers, got)
+	// Go's client may dial a second time while the first connection is not
+	// known to be of use.
+	if got := m.connections.Load(); got > 2 {
+		t.Errorf("%d watchers on %d connections, want them on one, or two", watchers, got)
 	}
 }
 
