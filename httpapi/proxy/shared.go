@@ -77,6 +77,9 @@ func (s *shared) run(ctx context.Context) {
 	if err == nil {
 		err = s.adopt(answer)
 	}
+	if err != nil {
+		s.drop(s) // before its clients go on without it
+	}
 	close(s.opened)
 	past := uint64(0)
 	for err == nil {
