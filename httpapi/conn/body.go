@@ -77,9 +77,15 @@ func (b *body) Close() error {
 
 // discard reads what is left.
 func (b *body) discard() error {
-	var waste [4 << 10]byte
+	c := b.conn
 	for b.left > 0 {
-		if _, err := b.read(waste[:]); err != nil && err != io.EOF {
+		if n := min(int64(c.to-c.from), b.left); n > 0 {
+			c.from += int(n)
+			b.left -= n
+			continue
+		}
+		// Nothing is in the buffer, so it can take what nobody wants.
+		if _, err := b.read(c.space().in); err != nil && err != io.EOF {
 			return err
 		}
 	}

@@ -299,7 +299,7 @@ func (r *response) emit(p []byte) {
 	if r.chunked {
 		w.out = append(strconv.AppendUint(w.out, uint64(len(p)), 16), crlf...)
 	}
-	if len(p) >= bigPiece {
+	if len(w.out)+len(p)+len(crlf) > cap(w.out) {
 		r.conn.flushWith(p, r.chunked)
 		return
 	}

@@ -18,9 +18,6 @@ const (
 	// An answer of up to this size is told its length even if the handler did
 	// not say it; net/http has the same figure.
 	holdBody = 2048
-
-	// Pieces of this size are not copied.
-	bigPiece = 8 << 10
 )
 
 func newWorkspace() *workspace {
