@@ -16,7 +16,7 @@ import (
 type budget struct {
 	runtime   int64 // Go's heap and stacks; the caches of the engines come on top
 	cache     int64 // blocks and memtables of tree and log
-	nodeCache int64 // nodes as readers want them
+	nodeCache int64 // nodes, most of them outside Go's heap
 }
 
 const mebibyte = 1 << 20
@@ -24,21 +24,22 @@ const mebibyte = 1 << 20
 // A member that has plenty keeps to these all the same: what is read often
 // fits, and the rest is the system's to cache.
 const (
-	mostCache  = 64 * mebibyte
+	mostCache  = 48 * mebibyte
 	leastCache = 4 * mebibyte
 )
 
-// budgetFor divides limit bytes: a sixteenth for the cache of the engines, a
-// quarter of that for nodes, and a tenth is left for what nobody counts. While
-// memtables wait for a slow disk they take twice the cache on top of it, and the
-// gaps between blocks take their share. The rest is Go's, which collects more
-// often as it comes near.
+// budgetFor divides limit bytes: a twentieth for the cache of the engines, a
+// little more than that for nodes, and a tenth is left for what nobody counts.
+// While memtables wait for a slow disk they take twice the cache on top of it,
+// and the gaps between blocks take their share. The rest is Go's, which collects
+// more often as it comes near.
 func budgetFor(limit int64) budget {
-	cache := min(max(limit/16, leastCache), mostCache)
+	cache := min(max(limit/20, leastCache), mostCache)
+	nodes := cache / 6 * 7
 	return budget{
-		runtime:   max(limit/10*9-4*cache, limit/2),
+		runtime:   max(limit/10*9-4*cache-nodes, limit*2/5),
 		cache:     cache,
-		nodeCache: cache / 4,
+		nodeCache: nodes,
 	}
 }
 

@@ -69,7 +69,7 @@ func TestWhatThereIsIsDividedWithSomethingLeft(t *testing.T) {
 		if got := fmt.Sprint(b.runtime/mebibyte, b.cache/mebibyte, b.nodeCache/mebibyte); got != want {
 			t.Errorf("of %d MiB: %s, want %s", limit, got, want)
 		}
-		if all := b.runtime + 4*b.cache; limit >= 64 && all > limit*mebibyte {
+		if all := b.runtime + 4*b.cache + b.nodeCache; limit >= 64 && all > limit*mebibyte {
 			t.Errorf("of %d MiB it spends %d", limit, all)
 		}
 	}

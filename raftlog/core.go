@@ -42,6 +42,7 @@ type core struct {
 	// Scratch of propose: a leader's raft copies entries.
 	slab []raftpb.Entry
 	list []*raftpb.Entry
+	bare []proposal // whose entries raft has without their data, until the next ready
 }
 
 // An incoming message; file is set for a snapshot and holds its body.
@@ -191,6 +192,7 @@ func (c *core) ready() (w work, ok bool) {
 		return w, len(w.drop) > 0
 	}
 	rd := c.raw.Ready()
+	c.clothe(rd.Entries)
 	w.leaderChanged = c.observe(rd)
 	for _, r := range rd.ReadStates {
 		c.answerRead(r.Index, r.RequestCtx)

@@ -67,7 +67,7 @@ func openDisk(c Config) (*disk, error) {
 		d.done()
 		return nil, err
 	}
-	fs := c.FS
+	fs := compaction.Yielding(c.FS)
 	if !c.brief {
 		fs = presized{fs}
 	}

@@ -42,12 +42,16 @@ func (c *core) propose(list []proposal) []proposal {
 			size += len(list[n].buf)
 			n++
 		}
-		err := c.raw.Step(c.proposeMessage(list[:n]))
+		bare := c.sole() && c.leadsNow()
+		err := c.raw.Step(c.proposeMessage(list[:n], bare))
 		for i := range min(n, len(c.slab)) {
 			c.slab[i].Data = nil
 		}
 		if err != nil {
 			return list
+		}
+		if bare {
+			c.bare = append(c.bare, list[:n]...)
 		}
 		if !c.alone() {
 			c.flights.depart(list[:n], c.raw.BasicStatus().GetTerm())
@@ -57,7 +61,23 @@ func (c *core) propose(list []proposal) []proposal {
 	return nil
 }
 
-func (c *core) proposeMessage(list []proposal) *raftpb.Message {
+// clothe gives the newest entries their data. raft copies what is proposed to
+// it, data included. A sole voter can spare it that: no message takes entries
+// to anybody, and how much is under way is bounded by the mailbox. So raft is
+// given bare entries, and hands out its own copies of them, which it shares
+// with whoever gets them, when it is asked next.
+func (c *core) clothe(entries []*raftpb.Entry) {
+	if len(c.bare) == 0 {
+		return
+	}
+	entries = entries[len(entries)-len(c.bare):]
+	for i, p := range c.bare {
+		entries[i].Data = p.buf
+	}
+	c.bare = emptied(c.bare)
+}
+
+func (c *core) proposeMessage(list []proposal, bare bool) *raftpb.Message {
 	m := c.proposalOf(nil)
 	if !c.leadsNow() {
 		slab := make([]raftpb.Entry, len(list))
@@ -77,7 +97,9 @@ func (c *core) proposeMessage(list []proposal) *raftpb.Message {
 	}
 	for i := range list {
 		setStamp(list[i].buf, stamp)
-		c.slab[i].Data = list[i].buf
+		if !bare {
+			c.slab[i].Data = list[i].buf
+		}
 	}
 	m.Entries = c.list[:len(list):len(list)]
 	return m

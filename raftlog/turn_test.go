@@ -107,16 +107,23 @@ func TestAProposerDoesNotWaitForTheTurn(t *testing.T) {
 	}
 }
 
-// What raft finds in the turn of a proposer ends the member, and not the
-// proposer.
-func TestAFailureInAProposersTurnEndsTheLog(t *testing.T) {
-	c, m := single(t, vfs.NewMem())
+// runToTheEnd opens and runs a log that is to end by itself; done has what of.
+func runToTheEnd(t *testing.T, c Config) (l *Log, done <-chan error) {
+	t.Helper()
 	l, err := Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- l.Run(t.Context()) }()
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(t.Context()) }()
+	return l, ended
+}
+
+// What raft finds in the turn of a proposer ends the member, and not the
+// proposer.
+func TestAFailureInAProposersTurnEndsTheLog(t *testing.T) {
+	c, m := single(t, vfs.NewMem())
+	l, done := runToTheEnd(t, c)
 	mustPropose(t, l, m, 1, "before")
 	broken := errors.New("broken")
 	if _, err := l.turn.once(func() { panic(diskFailure{broken}) }); !errors.Is(err, broken) {
@@ -159,12 +166,7 @@ func TestAPanicInAProposersTurnIsTheRaftLoops(t *testing.T) {
 
 func TestTheMachinesErrorEndsALogThatCarries(t *testing.T) {
 	c, m := single(t, vfs.NewMem())
-	l, err := Open(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- l.Run(t.Context()) }()
+	l, done := runToTheEnd(t, c)
 	mustPropose(t, l, m, 1, "before")
 	broken := errors.New("broken")
 	m.mu.Lock()

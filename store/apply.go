@@ -104,7 +104,13 @@ func (t *txn) set(c *Command) (*Event, error) {
 func (t *txn) create(c *Command) (*Event, error) {
 	p := c.Path
 	if c.Op == CreateInOrder {
-		p = p.Child(fmt.Sprintf("%020d", t.index+1))
+		p = p.Child(orderedName(t.index + 1))
+		if t.isFree(p) {
+			if err := t.above(p); err != nil {
+				return nil, err
+			}
+			return t.place(c, ActionCreate, p, c.Value, nil)
+		}
 	}
 	if p.IsRoot() {
 		return nil, t.refuse(CodeRootReadOnly, "/")

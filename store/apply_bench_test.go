@@ -114,3 +114,24 @@ func bytesWritten(m *pebble.Metrics) (bytes uint64) {
 	}
 	return bytes
 }
+
+// BenchmarkApplyInOrder makes keys in order in one directory.
+func BenchmarkApplyInOrder(b *testing.B) {
+	const batch = 32
+	s := benchTree(b, b.TempDir(), 1000)
+	rnd := rand.New(rand.NewPCG(1, 1))
+	cmds := make([]Command, batch)
+	b.ReportAllocs()
+	b.ResetTimer()
+	began := ownCPU(b)
+	for i := 0; i < b.N; i += batch {
+		for j := range cmds {
+			cmds[j] = Command{Op: CreateInOrder, Path: ParsePath(Keys, "/bench/queue"), Value: randomValue(rnd), Now: 1}
+		}
+		applyNext(b, s, cmds)
+	}
+	b.ReportMetric(float64(ownCPU(b)-began)/float64(b.N), "cpu-ns/op")
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+}

@@ -26,7 +26,8 @@ import (
 // Apply has replaced.
 type nodeCache struct {
 	seed   maphash.Seed
-	limit  int64 // bytes in a shard; 0: the cache is off
+	limit  int64       // bytes in a shard; 0: the cache is off
+	full   atomic.Bool // entries have been dropped for others
 	shards [cacheShards]cacheShard
 }
 
@@ -116,7 +117,23 @@ func (c *nodeCache) offer(p Path, r *record, generation uint64) {
 	s, hash := c.shard(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.generation.Load() == generation {
+	if s.generation.Load() == generation && s.put(p, hash, r, c.limit) && !c.full.Load() {
+		c.full.Store(true)
+	}
+}
+
+// replace is set that makes no entry where there is none.
+// Only Apply may call it.
+func (c *nodeCache) replace(p Path, r *record) {
+	s, hash := c.shard(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.generation.Add(1)
+	switch e := s.find(p, hash); {
+	case e == nil:
+	case r == nil:
+		s.drop(e)
+	default:
 		s.put(p, hash, r, c.limit)
 	}
 }
@@ -147,6 +164,7 @@ func (c *nodeCache) reset() {
 	for i := range c.shards {
 		c.shards[i].forget(func(Path) bool { return true })
 	}
+	c.full.Store(false)
 }
 
 // forget drops what is chosen.
@@ -168,21 +186,21 @@ func entryCost(p Path, r *record) int64 {
 	return cacheEntryCost + int64(len(p.name)+len(r.value))
 }
 
-// put stores r and makes room for it. s.mu must be held.
-func (s *cacheShard) put(p Path, hash uint32, r *record, limit int64) {
+// put stores r and makes room for it; full says that it took another's.
+// s.mu must be held.
+func (s *cacheShard) put(p Path, hash uint32, r *record, limit int64) (full bool) {
 	e, cost := s.find(p, hash), entryCost(p, r)
 	if cost > limit/4 {
 		s.drop(e)
-		return
+		return false
 	}
 	if e != nil {
 		s.mu.bytes += cost - entryCost(p, e.record.Load())
 		e.record.Store(r)
 		e.used.Store(true) // it is the last that may go for the room it needs
-		s.shrink(limit)
-		return
+		return s.shrink(limit)
 	}
-	s.shrink(limit - cost)
+	full = s.shrink(limit - cost)
 	// A name of its own: p's may be a part of something longer, such as a request.
 	e = &cacheEntry{path: Path{p.space, strings.Clone(p.name)}, hash: hash}
 	e.record.Store(r)
@@ -192,12 +210,15 @@ func (s *cacheShard) put(p Path, hash uint32, r *record, limit int64) {
 	chain.Store(e)
 	s.mu.entries++
 	s.mu.bytes += cost
+	return full
 }
 
 // shrink drops entries until no more than limit bytes are held: those that
-// were not used since the hand came by last. s.mu must be held.
-func (s *cacheShard) shrink(limit int64) {
+// were not used since the hand came by last. It reports whether there was one
+// to go. s.mu must be held.
+func (s *cacheShard) shrink(limit int64) (full bool) {
 	table := *s.table.Load()
+	full = s.mu.bytes > limit
 	for ; s.mu.bytes > limit; s.mu.hand++ {
 		for e := table[s.mu.hand&(len(table)-1)].Load(); e != nil && s.mu.bytes > limit; e = e.next.Load() {
 			if e.used.Load() {
@@ -207,6 +228,7 @@ func (s *cacheShard) shrink(limit int64) {
 			}
 		}
 	}
+	return full
 }
 
 // grow makes room for one more entry in the table: chains hold one entry on

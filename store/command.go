@@ -125,10 +125,10 @@ func (c *Command) UnmarshalBinary(b []byte) error {
 	if n <= 0 || head > uint64(len(b)-4-n) {
 		return errBadCommand
 	}
-	// The path has bytes of its own: whoever remembers it shall not hold on to
-	// a value, nor the other way round.
+	// Path and values have bytes of their own: whoever remembers one of them
+	// shall not hold on to the others.
 	name, rest := b[4+n:][:head], b[4+n:][head:]
-	d := decoder{s: string(rest)}
+	d := decoder{b: rest}
 	flags := b[2]
 	*c = Command{
 		Op:        Op(b[1]),
@@ -157,7 +157,7 @@ func (c *Command) UnmarshalBinary(b []byte) error {
 	if flags&cmdBytes != 0 {
 		c.Bytes = int(d.uvarint())
 	}
-	if d.failed || d.s != "" || !c.Path.valid(c.Op) {
+	if d.failed || len(d.b) > 0 || !c.Path.valid(c.Op) {
 		return errBadCommand
 	}
 	return nil
@@ -180,44 +180,40 @@ func appendString(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// decoder takes values off the front of s. After a failure it answers zeros;
+// decoder takes values off the front of b. After a failure it answers zeros;
 // failed is asked once at the end.
 type decoder struct {
-	s      string
+	b      []byte
 	failed bool
 }
 
-func (d *decoder) uvarint() (v uint64) {
-	for i := 0; i < len(d.s) && i < binary.MaxVarintLen64; i++ {
-		c := d.s[i]
-		v |= uint64(c&0x7f) << (7 * i)
-		if c < 0x80 {
-			if i == 9 && c > 1 {
-				break
-			}
-			d.s = d.s[i+1:]
-			return v
-		}
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.failed, d.b = true, nil
+		return 0
 	}
-	d.failed, d.s = true, ""
-	return 0
-}
-
-func (d *decoder) bytes(n uint64) string {
-	if uint64(len(d.s)) < n {
-		d.failed, d.s = true, ""
-		return ""
-	}
-	s := d.s[:n]
-	d.s = d.s[n:]
-	return s
-}
-
-func (d *decoder) string() string { return d.bytes(d.uvarint()) }
-
-func (d *decoder) uint64() (v uint64) {
-	for _, c := range []byte(d.bytes(8)) {
-		v = v<<8 | uint64(c)
-	}
+	d.b = d.b[n:]
 	return v
+}
+
+// bytes are the next n bytes; they stay b's.
+func (d *decoder) bytes(n uint64) []byte {
+	if uint64(len(d.b)) < n {
+		d.failed, d.b = true, nil
+		return nil
+	}
+	b := d.b[:n]
+	d.b = d.b[n:]
+	return b
+}
+
+func (d *decoder) string() string { return string(d.bytes(d.uvarint())) }
+
+func (d *decoder) uint64() uint64 {
+	b := d.bytes(8)
+	if len(b) < 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
 }

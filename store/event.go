@@ -119,25 +119,25 @@ func parseEvent(b []byte) (*Event, error) {
 	if len(b) < 4 || b[0] != eventVersion || b[2]&^(evRefresh|evPrev) != 0 {
 		return nil, errBadEvent
 	}
-	d := decoder{s: string(b[4:])}
+	d := decoder{b: b[4:]}
 	e := &Event{Action: Action(b[1]), Refresh: b[2]&evRefresh != 0}
 	e.Index = Index(d.uvarint())
 	e.Now = int64(d.uint64())
 	p := Path{Space(b[3]), d.string()}
-	node, err := parseRecord([]byte(d.string()))
+	node, err := parseRecord(d.bytes(d.uvarint()))
 	if err != nil {
 		return nil, errBadEvent
 	}
 	e.Node = node.record().node(p)
 	if b[2]&evPrev != 0 {
-		prev, err := parseRecord([]byte(d.string()))
+		prev, err := parseRecord(d.bytes(d.uvarint()))
 		if err != nil {
 			return nil, errBadEvent
 		}
 		n := prev.record().node(p)
 		e.Prev = &n
 	}
-	if d.failed || d.s != "" || e.Action < ActionSet || e.Action > ActionExpire || !p.valid(Set) {
+	if d.failed || len(d.b) > 0 || e.Action < ActionSet || e.Action > ActionExpire || !p.valid(Set) {
 		return nil, errBadEvent
 	}
 	return e, nil

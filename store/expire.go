@@ -19,6 +19,7 @@ func (t *txn) sweep(c *Command) {
 	voids := limit
 	hints := t.dueHints()
 	defer hints.close()
+	defer t.takeOffSwept()
 	for limit > 0 && voids > 0 && bytes > 0 && t.failed == nil {
 		h, ok := hints.next()
 		if !ok {
@@ -26,9 +27,10 @@ func (t *txn) sweep(c *Command) {
 			return
 		}
 		t.s.due.sweptTo(h.expiry)
-		r := t.get(h.path)
+		t.swept = append(t.swept, h)
+		t.due[h] = false
+		r := t.find(h.path, t.s.peek) // what is about to go is not for the cache
 		if r == nil || r.expiry != h.expiry {
-			t.takeOff(h.expiry, h.path)
 			voids--
 			continue
 		}
@@ -37,6 +39,23 @@ func (t *txn) sweep(c *Command) {
 		limit--
 		bytes -= len(r.value)
 	}
+}
+
+// takeOffSwept takes the hints off the due list that a sweep has come by: all
+// that there are from the first of them to the last. Many go with one range
+// tombstone, and who reads the list begins behind it.
+func (t *txn) takeOffSwept() {
+	swept := t.swept
+	t.swept = nil
+	if len(swept) <= manyNodes {
+		for _, h := range swept {
+			t.takeOff(h.expiry, h.path)
+		}
+		return
+	}
+	first, last := swept[0], swept[len(swept)-1]
+	end := append(appendDueKey(nil, last.expiry, last.path), 0)
+	t.check(t.b.DeleteRange(appendDueKey(nil, first.expiry, first.path), end, nil))
 }
 
 // unbounded is n, or if that is not above 0 more than there will ever be.

@@ -71,10 +71,49 @@ func TestTheBacklogIsThatOfAReaderWhoIsBehind(t *testing.T) {
 	}
 }
 
-// BenchmarkSweep removes 100,000 keys that end within one second, 500 in a
+// Hints that go together, some of them put on in the same batch and before
+// what was swept of it already, take along no others.
+func TestASweepTakesOffWhatItHasComeByAndNothingElse(t *testing.T) {
+	const many = 3 * manyNodes
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+	put := func(name string, ends time.Duration) Command {
+		c := set(name, "v")
+		c.Now, c.Expires, c.TTL = start, true, ends
+		return c
+	}
+	sweep := Command{Op: Sweep, Limit: many, Now: start + int64(time.Hour)}
+	s := mustOpen(t)
+	for i := range 2 * many { // of each end two
+		mustApply(t, s, put(fmt.Sprintf("/k/%04d", i), time.Duration(i/2)*time.Second))
+	}
+	batch := []Command{sweep}
+	for i := range many {
+		batch = append(batch, put(fmt.Sprintf("/late/%04d", i), time.Duration(i)*time.Millisecond))
+	}
+	batch = append(batch, sweep, put("/k/0000", time.Second), put("/k/9999", time.Duration(many)*time.Second))
+	mustApply(t, s, batch...)
+	for _, want := range []time.Duration{time.Second, time.Duration(many/2) * time.Second} {
+		next, ok, err := s.NextExpiry()
+		if err != nil || !ok || int64(next) != start+int64(want) {
+			t.Fatalf("the next end is %v after the start (%t, %v), want %v", time.Duration(int64(next)-start), ok, err, want)
+		}
+		one := sweep
+		one.Limit = 1
+		mustApply(t, s, one)
+	}
+	mustApply(t, s, sweep)
+	if next, ok, err := s.NextExpiry(); ok || err != nil {
+		t.Errorf("something still ends at %d (%v)", next, err)
+	}
+	if got, want := s.Index(), Index(2*(2*many+many+2)); got != want {
+		t.Errorf("index %d after all have come and gone, want %d", got, want)
+	}
+}
+
+// BenchmarkSweep removes 100,000 keys that end within one second, 250 in a
 // sweep, as who leads does it; the time is one key's.
 func BenchmarkSweep(b *testing.B) {
-	const keys, slice = 100_000, 500
+	const keys, slice = 100_000, 250
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 	value := strings.Repeat("v", 128)
 	b.ReportAllocs()

@@ -73,7 +73,7 @@ func (s *Store) load(p Path) (*record, error) {
 
 // peek is load that leaves the cache as it is.
 func (s *Store) peek(p Path) (*record, error) {
-	if r, _ := s.cache.get(p); r != nil {
+	if r := s.cache.peek(p); r != nil {
 		return r, nil
 	}
 	return s.read(p)

@@ -62,7 +62,7 @@ type Store struct {
 	engine *engine
 	tables sstable.WriterOptions // of tables made for Restore
 
-	cache *nodeCache
+	cache *caches
 	hub   *hub
 	due   dueFloor
 
@@ -89,7 +89,7 @@ type Store struct {
 // process can have it open.
 func Open(dir string, o Options) (*Store, error) {
 	o = o.withDefaults()
-	s := &Store{opts: o, engine: newEngine(dir, o.Logger), cache: newNodeCache(max(o.NodeCacheBytes, 0)), hub: newHub(o.HistoryLength)}
+	s := &Store{opts: o, engine: newEngine(dir, o.Logger), cache: newCaches(o.NodeCacheBytes), hub: newHub(o.HistoryLength)}
 	s.due.init()
 	po, release := s.pebbleOptions()
 	defer release()
@@ -117,13 +117,13 @@ func (s *Store) pebbleOptions() (*pebble.Options, func()) {
 		release = cache.Unref
 	}
 	po := &pebble.Options{
-		FS:                          s.opts.FS,
+		FS:                          compaction.Yielding(s.opts.FS),
 		Cache:                       cache,
 		DisableWAL:                  true,
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                s.opts.MemTableBytes,
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
+		L0CompactionThreshold:       8,
 		L0StopWritesThreshold:       1000,
 		LBaseMaxBytes:               64 << 20,
 		// The smaller the tables, the less of what nobody changed is written
@@ -169,6 +169,7 @@ func (s *Store) reload() error {
 		return err
 	}
 	s.cache.reset()
+	s.txn.ordered = nil
 	s.bytes.Store(counted)
 	s.moveTo(c)
 	s.auth.Add(1)

@@ -20,10 +20,12 @@ type txn struct {
 	bytes   int64            // by how much the Keys space has grown
 	auth    uint64           // commands on the Auth space
 	due     map[dueHint]bool // changes to the due list; false: taken off
+	swept   []dueHint        // those that a sweep under way takes off at its end
 	events  []*Event
 	results []Result
 	scratch []byte
 	failed  error // the disk's, not a refusal
+	ordered ordered
 }
 
 type dueHint struct {
@@ -106,15 +108,20 @@ func (t *txn) lookup(p Path) (*record, error) {
 	if r := t.find(p, t.s.peek); r != nil {
 		return r, nil
 	}
+	return nil, t.above(p)
+}
+
+// above refuses p if an element above it is a key.
+func (t *txn) above(p Path) error {
 	for up := p.Parent(); !up.IsRoot(); up = up.Parent() {
 		if r := t.get(up); r != nil {
 			if !r.dir {
-				return nil, t.refuse(CodeNotDir, up.name)
+				return t.refuse(CodeNotDir, up.name)
 			}
 			break
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // missing refuses because there is no node at p; the cause is the first
@@ -142,6 +149,7 @@ func (t *txn) put(p Path, r, prev *record) {
 	r.append(op.Value[:0])
 	t.check(op.Finish())
 	t.nodes[p] = r
+	t.ordered.made(p)
 	if prev != nil {
 		t.bytes -= bytesOf(p, len(prev.value))
 	}
@@ -284,6 +292,9 @@ func (t *txn) putOn(e Expiry, p Path) {
 }
 
 func (t *txn) takeOff(e Expiry, p Path) {
+	if n := len(t.swept); n > 0 && t.swept[n-1] == (dueHint{e, p}) {
+		return // with the others of the sweep
+	}
 	t.scratch = appendDueKey(t.scratch[:0], e, p)
 	t.check(t.b.Delete(t.scratch, nil))
 	t.due[dueHint{e, p}] = false

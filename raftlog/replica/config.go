@@ -71,7 +71,7 @@ func (c Config) withDefaults() Config {
 
 // plentyOfCache leaves room for memtables of the size that tree and log choose
 // by themselves.
-const plentyOfCache = 64 << 20
+const plentyOfCache = 48 << 20
 
 // memTableBytes is the size of the memtables of tree and log, or 0 for their
 // own choice: the cache pays for them, and so has to be four times as large.

@@ -21,7 +21,11 @@ const (
 // when the replica stops, and ctx's error when ctx has ended. The outcome is
 // then unknown: the command may still be applied later.
 func (r *Replica) Do(ctx context.Context, c store.Command) (store.Result, error) {
-	buf := make([]byte, raftlog.Headroom, raftlog.Headroom+len(c.Path.String())+len(c.Value)+len(c.PrevValue)+48)
+	room := 10 // for the head and the lengths
+	if c.PrevIndex != 0 || c.PrevValue != "" || c.Expires {
+		room = 32
+	}
+	buf := make([]byte, raftlog.Headroom, raftlog.Headroom+len(c.Path.String())+len(c.Value)+len(c.PrevValue)+room)
 	buf, err := c.AppendBinary(buf)
 	if err != nil {
 		return store.Result{}, err
@@ -31,43 +35,40 @@ func (r *Replica) Do(ctx context.Context, c store.Command) (store.Result, error)
 
 // propose proposes what follows the headroom in buf, and waits for it.
 func (r *Replica) propose(ctx context.Context, buf []byte) (store.Result, error) {
-	w := r.waiters.add(ctx)
-	patience, err := r.offer(w, buf)
-	if err != nil {
+	w := r.waiters.add(ctx, r.config.RequestTimeout)
+	if err := r.offer(w, buf); err != nil {
 		r.waiters.drop(w)
 		return store.Result{}, err
 	}
-	w.timer.Reset(patience)
+	// Each further channel to select on costs as much as the command itself:
+	// that time is up, or the replica stops, comes as an outcome too.
 	select {
-	case result := <-w.result:
-		r.waiters.done(w)
-		return result, nil
-	case <-w.timer.C:
-		err = r.timedOut()
+	case o := <-w.outcome:
+		if o.failure == nil {
+			r.waiters.done(w)
+			return o.Result, nil
+		}
+		r.waiters.drop(w)
+		if errors.Is(o.failure, errTimeout) {
+			return store.Result{}, r.timedOut()
+		}
+		return store.Result{}, r.unavailable(ctx, o.failure)
 	case <-ctx.Done():
-		err = r.unavailable(ctx, context.Cause(ctx))
-	case <-r.stopped:
-		err = r.unavailable(ctx, raftlog.ErrStopped)
+		r.waiters.drop(w)
+		return store.Result{}, r.unavailable(ctx, context.Cause(ctx))
 	}
-	r.waiters.drop(w)
-	return store.Result{}, err
 }
 
-// offer hands a proposal to the log, and returns how long its outcome may be
-// waited for. Only where the log has no room does handing it over take time.
-func (r *Replica) offer(w *waiter, buf []byte) (patience time.Duration, err error) {
-	patience = r.config.RequestTimeout
+// offer hands a proposal to the log. Only where the log has no room does that
+// take time.
+func (r *Replica) offer(w *waiter, buf []byte) error {
 	ok, err := r.log.TryPropose(w, w.id, buf)
 	if ok || err != nil {
-		return patience, r.unavailable(w, err)
+		return r.unavailable(w, err)
 	}
-	start := time.Now()
-	ctx, cancel := context.WithTimeoutCause(w, patience, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(w, r.config.RequestTimeout, errTimeout)
 	defer cancel()
-	if err := r.log.Propose(ctx, w.id, buf); err != nil {
-		return 0, r.unavailable(ctx, err)
-	}
-	return patience - time.Since(start), nil
+	return r.unavailable(ctx, r.log.Propose(ctx, w.id, buf))
 }
 
 // Barrier returns once everything that anybody was told was done when it was
@@ -76,9 +77,11 @@ func (r *Replica) Barrier(ctx context.Context) error {
 	if r.log.Sole() {
 		return nil
 	}
-	w := r.waiters.lend(r.config.RequestTimeout)
-	defer r.waiters.done(w)
-	err := r.log.BarrierBefore(ctx, w.timer.C)
+	timer := r.waiters.timers.Get().(*time.Timer)
+	timer.Reset(r.config.RequestTimeout)
+	err := r.log.BarrierBefore(ctx, timer.C)
+	timer.Stop()
+	r.waiters.timers.Put(timer)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return r.timedOut()
 	}

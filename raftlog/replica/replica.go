@@ -223,6 +223,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer close(r.stopped)
+	defer r.waiters.end()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	wg.Go(func() { r.catchUp(ctx) })

@@ -11,7 +11,7 @@ const (
 	// sweepSlice and sweepBytes bound how many nodes one sweep removes, and how
 	// many bytes of values, so that writes get their turn between slices when
 	// very many are due together.
-	sweepSlice = 500
+	sweepSlice = 250
 	sweepBytes = 1 << 20
 
 	// sweepRest is how long the sweeper rests once nothing more is due, so that
@@ -49,27 +49,38 @@ func (r *Replica) sweepUntilDone(ctx context.Context) {
 	}
 }
 
-// sweepUntil sweeps until ctx is done or there is news of the leader.
+// sweepUntil sweeps until ctx is done or there is news of the leader. It sets
+// no timer to a time that has come: under the race detector, in a bubble, Go
+// runs such a timer in whoever waits for it, beside those that fire, and crashes.
 func (r *Replica) sweepUntil(ctx context.Context, changed <-chan struct{}) {
-	at := time.Now()
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for {
+	for at := time.Now(); ; {
+		wait := time.Until(at)
+		if wait <= 0 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-changed:
+				return
+			default:
+			}
+			at = time.Now().Add(r.sweep(ctx))
+			continue
+		}
+		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
 			return
 		case <-r.tree.ExpiryChanged():
-			sooner := time.Now().Add(max(sweepRest, r.untilDue()))
-			if !sooner.Before(at) {
-				continue // never later: a client could put it off for ever
+			// Never later: a client could put it off for ever.
+			if sooner := time.Now().Add(max(sweepRest, r.untilDue())); sooner.Before(at) {
+				at = sooner
 			}
-			at = sooner
-		case <-timer.C:
-			at = time.Now().Add(r.sweep(ctx))
+		case <-timer.C: // at has come
 		}
-		timer.Reset(time.Until(at))
 	}
 }
 

@@ -22,6 +22,16 @@ func mustSetExpiring(t *testing.T, m *running, n int, life, pause time.Duration)
 	}
 }
 
+// mustStream watches all that mustSetExpiring sets.
+func mustStream(t *testing.T, m *running) *store.Watcher {
+	t.Helper()
+	w, err := m.Watch(store.ParsePath(store.Keys, "/k"), store.WatchOptions{Recursive: true, Stream: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 func TestKeysThatEndCloseTogetherShareASweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mustRun(t, config(vfs.NewMem()))
@@ -46,10 +56,7 @@ func TestReadersKeepUpWithKeysThatEndTogether(t *testing.T) {
 		m := mustRun(t, config(vfs.NewMem()))
 		defer m.mustStop(t)
 		mustSetExpiring(t, m, keys, time.Minute, 0)
-		w, err := m.Watch(store.ParsePath(store.Keys, "/k"), store.WatchOptions{Recursive: true, Stream: true})
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := mustStream(t, m)
 		defer w.Close()
 		seen := 0
 		for live := true; live && seen < keys; {
@@ -74,10 +81,7 @@ func TestAReaderThatStoppedHoldsUpNoExpiryForLong(t *testing.T) {
 		m := mustRun(t, config(vfs.NewMem()))
 		defer m.mustStop(t)
 		mustSetExpiring(t, m, keys, time.Minute, 0)
-		stuck, err := m.Watch(store.ParsePath(store.Keys, "/k"), store.WatchOptions{Recursive: true, Stream: true})
-		if err != nil {
-			t.Fatal(err)
-		}
+		stuck := mustStream(t, m)
 		defer stuck.Close()
 		time.Sleep(time.Minute + sweepLate + 50*time.Millisecond)
 		l, err := m.List(store.ParsePath(store.Keys, "/k"), false)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -59,10 +58,12 @@ func runMux(ctx context.Context, b *bench, s *server) (figures, error) {
 	return f, nil
 }
 
-// mux is stream watchers that share connections.
+// mux is stream watchers that share connections. It opens the connections
+// itself: an http.Client may dial a second one while the first has just begun,
+// and then spreads the watches over both.
 type mux struct {
-	client      *http.Client
-	connections atomic.Int64
+	transport   *http.Transport
+	connections []*http.ClientConn
 	events      atomic.Int64 // delivered to all of them together
 	target      atomic.Int64
 	reached     chan struct{}
@@ -70,17 +71,12 @@ type mux struct {
 }
 
 func newMux() *mux {
-	m := &mux{reached: make(chan struct{}, 1)} // one target at a time
 	var plain http.Protocols
 	plain.SetUnencryptedHTTP2(true)
-	m.client = &http.Client{Transport: &http.Transport{
-		Protocols: &plain,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			m.connections.Add(1)
-			return (&net.Dialer{}).DialContext(ctx, network, addr)
-		},
-	}}
-	return m
+	return &mux{
+		transport: &http.Transport{Protocols: &plain},
+		reached:   make(chan struct{}, 1), // one target at a time
+	}
 }
 
 // open opens n watches and waits for their headers.
@@ -90,7 +86,11 @@ func (m *mux) open(ctx context.Context, s *server, n int) error {
 		if err != nil {
 			return err
 		}
-		resp, err := m.client.Do(r)
+		conn, err := m.room(ctx, s)
+		if err != nil {
+			return err
+		}
+		resp, err := conn.RoundTrip(r)
 		if err != nil {
 			return err
 		}
@@ -100,6 +100,31 @@ func (m *mux) open(ctx context.Context, s *server, n int) error {
 		}
 	}
 	return nil
+}
+
+// room is the newest connection, or another if the server allows no more
+// watches on that one.
+func (m *mux) room(ctx context.Context, s *server) (*http.ClientConn, error) {
+	if n := len(m.connections); n > 0 && m.connections[n-1].Available() > 0 {
+		return m.connections[n-1], nil
+	}
+	conn, err := m.transport.NewClientConn(ctx, "http", s.host())
+	if err != nil {
+		return nil, err
+	}
+	m.connections = append(m.connections, conn)
+	return conn, nil
+}
+
+// close ends the watches with their connections.
+func (m *mux) close() (err error) {
+	for _, body := range m.bodies {
+		err = errors.Join(err, body.Close())
+	}
+	for _, conn := range m.connections {
+		err = errors.Join(err, conn.Close())
+	}
+	return err
 }
 
 // listen counts the events of one watch until it ends.
@@ -131,11 +156,8 @@ func (b *bench) measureMux(ctx context.Context, s *server, n int, idle func() er
 	var wg sync.WaitGroup
 	defer func() {
 		leave()
-		for _, body := range m.bodies {
-			err = errors.Join(err, body.Close())
-		}
+		err = errors.Join(err, m.close())
 		wg.Wait()
-		m.client.CloseIdleConnections()
 	}()
 	if err := m.open(ctx, s, n); err != nil {
 		return nil, err
@@ -169,7 +191,7 @@ func (b *bench) measureMux(ctx context.Context, s *server, n int, idle func() er
 	return figures{
 		muxRSS:         float64(after-before) / 1024 / float64(n),
 		muxCPU:         spent.server.Seconds() * 1e6 / float64(m.events.Load()),
-		muxConnections: float64(m.connections.Load()),
+		muxConnections: float64(len(m.connections)),
 		others:         spent.others,
 	}, nil
 }

@@ -1,0 +1,314 @@
+package store
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"math/bits"
+	"runtime"
+	"sync"
+	"unsafe"
+)
+
+// rowCache keeps many more records than nodeCache does in the same memory, at
+// the price of a lock and a copy for who finds one: a row is the path and the
+// encoded record, and lies outside Go's heap, where it neither is walked by the
+// collector nor makes it wait until there is twice as much. Removing it changes
+// no answer (TestNodeCacheChangesNoAnswer), only what a read of a node costs
+// that was not read lately (BenchmarkGetCold).
+//
+// The rows of a shard lie in a ring, the oldest of them at tail. New ones are
+// written at head and take the room of the oldest, but for those that were
+// read meanwhile, which move to head, a few at a time.
+//
+//	next(4)   the next row of the chain, as chains has it
+//	hash(4)   of the path
+//	size(4)   of the row, in bytes; the next one begins at a multiple of 8
+//	name(2)   the length of the path's name
+//	space(1)
+//	flags(1)  bit 0: read since it was written, bit 1: forgotten
+//	name, record
+type rowCache struct {
+	seed   maphash.Seed
+	shards [cacheShards]rowShard
+}
+
+type rowShard struct {
+	mu sync.Mutex // guards all, and what the slices hold
+
+	generation uint64 // raised by Apply; see nodeCache
+	ring       []byte
+	chains     []byte // the first row of each chain: its offset in the ring / 8 + 1, or 0, in 4 bytes
+	head, tail int
+	end        int  // of the rows from tail on, once head has wrapped
+	wrapped    bool // head is not above tail: rows lie in [tail, end) and [0, head)
+	full       bool // rows have been dropped for others
+	hits       uint
+	misses     uint
+	_          [16]byte // makes two cache lines
+}
+
+const (
+	rowHeader  = 16
+	rowTypical = 96 // bytes; there is a chain for each so many
+	rowAlign   = 8
+
+	rowRead      = 1 << 0
+	rowForgotten = 1 << 1
+
+	// Where much more is read than fits, most of what comes in goes before
+	// anybody asks for it again. So only each rowAdmit-th read that missed
+	// leaves a row in a full shard, and each rowPromote-th that found one
+	// brings the record to the near cache, if that is full. What is read often
+	// gets there soon.
+	rowAdmit   = 4
+	rowPromote = 16
+
+	rowMoves = 2 // rows moved for the sake of one that comes in
+)
+
+func newRowCache(limit int64) *rowCache {
+	c := &rowCache{seed: maphash.MakeSeed()}
+	per := int(max(limit, 0)) / cacheShards
+	chains := 0
+	if per >= 4*rowTypical {
+		chains = 4 << (bits.Len(uint(per/rowTypical)) - 1)
+	}
+	ring := max(per-chains, 0) &^ (rowAlign - 1)
+	if chains == 0 || ring == 0 {
+		return c // off: there is no chain to look into
+	}
+	room, release := mapMemory(cacheShards * (chains + ring))
+	if release != nil {
+		runtime.AddCleanup(c, func(room []byte) { release(room) }, room)
+	}
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.chains, room = room[:chains:chains], room[chains:]
+		s.ring, room = room[:ring:ring], room[ring:]
+	}
+	return c
+}
+
+// shard is where p belongs, and its hash there.
+func (c *rowCache) shard(p Path) (*rowShard, uint32) {
+	h := maphash.String(c.seed, p.name)
+	return &c.shards[h%cacheShards], uint32(h >> 32)
+}
+
+// get returns the record at p and whether it should come nearer, or nil and
+// the generation to hand to offer.
+func (c *rowCache) get(p Path) (r *record, near bool, generation uint64) {
+	s, hash := c.shard(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.find(p, hash)
+	if at < 0 {
+		return nil, false, s.generation
+	}
+	row := s.row(at)
+	h, err := parseRecord(row[rowHeader+len(p.name):])
+	if err != nil {
+		panic("store: a row in memory is damaged")
+	}
+	row[15] |= rowRead
+	s.hits++
+	return h.record(), s.hits%rowPromote == 0, 0
+}
+
+// offer puts r unless Apply has changed the shard since generation.
+func (c *rowCache) offer(p Path, r *record, generation uint64) {
+	s, hash := c.shard(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.misses++
+	if s.generation == generation && (!s.full || s.misses%rowAdmit == 0) {
+		s.put(p, hash, r)
+	}
+}
+
+// set replaces what is known of p; a nil record means there is no node.
+// Only Apply may call it.
+func (c *rowCache) set(p Path, r *record) {
+	s, hash := c.shard(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.generation++
+	if r != nil {
+		s.put(p, hash, r)
+	} else if at := s.find(p, hash); at >= 0 {
+		s.forget(at)
+	}
+}
+
+// clear forgets everything beneath dir. Only Apply may call it.
+func (c *rowCache) clear(dir Path) {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		s.generation++
+		s.each(func(at int) {
+			row := s.row(at)
+			p := Path{Space(row[14]), unsafe.String(&row[rowHeader], rowName(row))} // for this moment only
+			if row[15]&rowForgotten == 0 && p.Under(dir) {
+				s.forget(at)
+			}
+		})
+		s.mu.Unlock()
+	}
+}
+
+// reset forgets everything. Only the goroutine that applies may call it.
+func (c *rowCache) reset() {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		s.generation++
+		clear(s.chains)
+		s.head, s.tail, s.wrapped, s.full = 0, 0, false, false
+		s.mu.Unlock()
+	}
+}
+
+// The following need s.mu held.
+
+// row is the row at an offset.
+func (s *rowShard) row(at int) []byte {
+	size := binary.LittleEndian.Uint32(s.ring[at+8:])
+	return s.ring[at : at+int(size)]
+}
+
+func rowName(row []byte) int { return int(binary.LittleEndian.Uint16(row[12:])) }
+
+func rowHash(row []byte) uint32 { return binary.LittleEndian.Uint32(row[4:]) }
+
+// alignRow is the room that a row of size bytes takes.
+func alignRow(size int) int { return (size + rowAlign - 1) &^ (rowAlign - 1) }
+
+// each visits all rows, the oldest first. The visitor may forget them.
+func (s *rowShard) each(visit func(at int)) {
+	at := s.tail
+	if s.wrapped {
+		for ; at < s.end; at += alignRow(len(s.row(at))) {
+			visit(at)
+		}
+		at = 0
+	}
+	for ; at < s.head; at += alignRow(len(s.row(at))) {
+		visit(at)
+	}
+}
+
+// chain is where the chain of hash begins.
+func (s *rowShard) chain(hash uint32) []byte {
+	return s.chains[4*(int(hash)&(len(s.chains)/4-1)):][:4]
+}
+
+// find is the offset of the row of p, or -1.
+func (s *rowShard) find(p Path, hash uint32) int {
+	if len(s.chains) == 0 {
+		return -1
+	}
+	for link := binary.LittleEndian.Uint32(s.chain(hash)); link != 0; {
+		at := int(link-1) * rowAlign
+		row := s.ring[at:]
+		if rowHash(row) == hash && Space(row[14]) == p.space && string(row[rowHeader:][:rowName(row)]) == p.name {
+			return at
+		}
+		link = binary.LittleEndian.Uint32(row)
+	}
+	return -1
+}
+
+// put stores r, in the place of what is known of p if it takes the same room.
+func (s *rowShard) put(p Path, hash uint32, r *record) {
+	size := rowHeader + len(p.name) + r.size()
+	at := s.find(p, hash)
+	if at >= 0 {
+		row := s.row(at)
+		if alignRow(len(row)) == alignRow(size) {
+			binary.LittleEndian.PutUint32(row[8:], uint32(size))
+			r.append(s.ring[at+rowHeader+len(p.name) : at+rowHeader+len(p.name)])
+			return
+		}
+		s.forget(at)
+	}
+	if size > len(s.ring)/4 || len(p.name) > 1<<16-1 {
+		return
+	}
+	at = s.reserve(alignRow(size))
+	row := s.ring[at : at+size]
+	binary.LittleEndian.PutUint32(row[4:], hash)
+	binary.LittleEndian.PutUint32(row[8:], uint32(size))
+	binary.LittleEndian.PutUint16(row[12:], uint16(len(p.name)))
+	row[14], row[15] = byte(p.space), 0
+	copy(row[rowHeader:], p.name)
+	r.append(row[rowHeader+len(p.name) : rowHeader+len(p.name)])
+	chain := s.chain(hash)
+	copy(row, chain)
+	s.link(chain, at)
+}
+
+func (s *rowShard) link(from []byte, at int) {
+	binary.LittleEndian.PutUint32(from, uint32(at/rowAlign+1))
+}
+
+// reserve makes room for n bytes, which are not more than a quarter of the ring.
+func (s *rowShard) reserve(n int) (at int) {
+	for moves := rowMoves; ; {
+		switch {
+		case s.wrapped && s.tail == s.end:
+			s.wrapped, s.tail = false, 0
+		case s.wrapped && s.head+n <= s.tail, !s.wrapped && s.head+n <= len(s.ring):
+			at = s.head
+			s.head += n
+			return at
+		case s.wrapped:
+			s.full = true
+			if s.dropOldest(moves > 0) {
+				moves--
+			}
+		default:
+			s.end, s.head, s.wrapped = s.head, 0, true
+		}
+	}
+}
+
+// dropOldest takes the oldest row away, or moves it to head if it was read and
+// that may be. The ring must have wrapped.
+func (s *rowShard) dropOldest(move bool) (moved bool) {
+	at := s.tail
+	row := s.row(at)
+	n := alignRow(len(row))
+	s.tail += n
+	switch {
+	case row[15]&rowForgotten != 0:
+		return false
+	case !move || row[15]&rowRead == 0:
+		s.forget(at)
+		return false
+	}
+	row[15] &^= rowRead
+	s.link(s.linkTo(at), s.head)
+	copy(s.ring[s.head:s.head+n], s.ring[at:at+n])
+	s.head += n
+	return true
+}
+
+// linkTo is the link by which the row at an offset is found.
+func (s *rowShard) linkTo(at int) []byte {
+	link := s.chain(rowHash(s.ring[at:]))
+	for {
+		next := int(binary.LittleEndian.Uint32(link)-1) * rowAlign
+		if next == at {
+			return link
+		}
+		link = s.ring[next : next+4]
+	}
+}
+
+// forget takes the row at an offset off its chain. Its room is free when the
+// rows before it are gone.
+func (s *rowShard) forget(at int) {
+	copy(s.linkTo(at), s.ring[at:at+4])
+	s.ring[at+15] |= rowForgotten
+}

@@ -1,0 +1,210 @@
+package store
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// A row that is found is what was put last, and none is found that was taken
+// away, whatever has been dropped, moved and forgotten meanwhile.
+func TestRowsAreWhatWasPutLast(t *testing.T) {
+	for _, limit := range []int64{40 << 10, 256 << 10, 4 << 20} {
+		c, rnd := newRowCache(limit), rand.New(rand.NewPCG(uint64(limit), 5))
+		known := map[Path]*record{}
+		var paths []Path
+		for i := range 3000 {
+			paths = append(paths, ParsePath(Space(i%2), fmt.Sprintf("/%d/%d", i%7, i)))
+		}
+		found := 0
+		for i := range 200_000 {
+			p := paths[rnd.IntN(len(paths))]
+			switch {
+			case i%50_000 == 49_999:
+				c.reset()
+				clear(known)
+			case i%9_000 == 8_999:
+				dir := ParsePath(Keys, fmt.Sprintf("/%d", rnd.IntN(7)))
+				c.clear(dir)
+				for p := range known {
+					if p.Under(dir) {
+						delete(known, p)
+					}
+				}
+			case i%10 == 0:
+				c.set(p, nil)
+				delete(known, p)
+			case i%3 == 0:
+				r := &record{created: Index(rnd.IntN(i + 1)), modified: Index(i), value: strings.Repeat("v", rnd.IntN(200))}
+				if i%2 == 0 {
+					r.expiry = Expiry(i)
+				}
+				c.set(p, r)
+				known[p] = r
+			default:
+				r, _, generation := c.get(p)
+				want := known[p]
+				switch {
+				case r == nil && want != nil:
+					c.offer(p, want, generation)
+				case r != nil && (want == nil || *r != *want):
+					t.Fatalf("%d bytes, step %d: %s is %v, want %v", limit, i, p, r, want)
+				case r != nil:
+					found++
+				}
+			}
+		}
+		if found < 1000 {
+			t.Errorf("%d bytes: only %d rows were found", limit, found)
+		}
+		checkRows(t, c)
+	}
+}
+
+// checkRows makes sure that each row that is not forgotten can be found, and
+// that nothing else is on a chain.
+func checkRows(t *testing.T, c *rowCache) {
+	t.Helper()
+	for i := range c.shards {
+		s, rows, linked := &c.shards[i], 0, 0
+		s.each(func(at int) {
+			row := s.row(at)
+			if row[15]&rowForgotten != 0 {
+				return
+			}
+			rows++
+			if got := s.find(Path{Space(row[14]), string(row[rowHeader:][:rowName(row)])}, rowHash(row)); got != at {
+				t.Errorf("shard %d: the row at %d is found at %d", i, at, got)
+			}
+		})
+		for at := 0; at < len(s.chains); at += 4 {
+			for link := s.chains[at : at+4]; link[0]|link[1]|link[2]|link[3] != 0; linked++ {
+				next := (int(link[0]) | int(link[1])<<8 | int(link[2])<<16 | int(link[3])<<24 - 1) * rowAlign
+				link = s.ring[next : next+4]
+			}
+		}
+		if rows != linked {
+			t.Errorf("shard %d has %d rows, and %d on its chains", i, rows, linked)
+		}
+	}
+}
+
+// What is read now and then stays while other things come and go.
+func TestRowsKeepWhatIsRead(t *testing.T) {
+	c := newRowCache(256 << 10)
+	hot := ParsePath(Keys, "/hot")
+	c.set(hot, &record{value: "v"})
+	for i := range 50_000 {
+		c.set(ParsePath(Keys, fmt.Sprintf("/cold/%d", i)), &record{})
+		if r, _, _ := c.get(hot); r == nil {
+			t.Fatalf("it is gone after %d others", i)
+		}
+	}
+}
+
+// A reader that missed must not put back what Apply has replaced since.
+func TestRowsRefuseWhatIsOutdated(t *testing.T) {
+	c, p := newRowCache(1<<20), ParsePath(Keys, "/a")
+	_, _, generation := c.get(p)
+	c.set(p, &record{modified: 2})
+	c.set(p, nil)
+	c.offer(p, &record{modified: 1}, generation)
+	if r, _, _ := c.get(p); r != nil {
+		t.Errorf("there is a row of %d", r.modified)
+	}
+}
+
+// While one applies and others read, the two caches together never show what
+// is older than what the last Apply has replaced. What it is just replacing
+// may still be seen by a reader that others have overtaken: those wait until
+// the index is published.
+func TestCachesNeverGoBack(t *testing.T) {
+	c := newCaches(256 << 10)
+	paths := make([]Path, 500)
+	for i := range paths {
+		paths[i] = ParsePath(Keys, fmt.Sprintf("/%d/%d", i%7, i))
+	}
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for i := range 3 {
+		wg.Go(func() {
+			rnd := rand.New(rand.NewPCG(uint64(i), 1))
+			newest := make([]Index, len(paths))
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				k := rnd.IntN(len(paths))
+				r, _ := c.get(paths[k])
+				if r == nil {
+					continue
+				}
+				if r.created != Index(k) || r.modified+1 < newest[k] {
+					t.Errorf("%s: a record of key %d at %d, after %d", paths[k].name, r.created, r.modified, newest[k])
+					return
+				}
+				newest[k] = max(newest[k], r.modified)
+			}
+		})
+	}
+	versions := make([]Index, len(paths))
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 60_000 {
+		k := rnd.IntN(len(paths))
+		versions[k]++
+		c.set(paths[k], &record{created: Index(k), modified: versions[k]})
+		if r, _ := c.get(paths[k]); r != nil && r.modified != versions[k] {
+			t.Fatalf("%s is at %d, not %d", paths[k].name, r.modified, versions[k])
+		}
+	}
+	close(done)
+	wg.Wait()
+}
+
+// BenchmarkGetCold reads keys at random of which far more are there than the
+// near cache holds, without rows and with them.
+func BenchmarkGetCold(b *testing.B) {
+	const keys = 200_000
+	for _, rows := range []int64{0, 12 << 20} {
+		blocks := pebble.NewCache(16 << 20)
+		s, err := Open(b.TempDir(), Options{Cache: blocks, NodeCacheBytes: 2 << 20, MemTableBytes: 2 << 20})
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.cache.rows = newRowCache(rows)
+		rnd := rand.New(rand.NewPCG(2, 3))
+		paths := make([]Path, keys)
+		cmds := make([]Command, 0, 1000)
+		for i := range paths {
+			paths[i] = benchPath(i)
+			cmds = append(cmds, Command{Op: Set, Path: paths[i], Value: randomValue(rnd)[:64], Now: 1})
+			if len(cmds) == cap(cmds) {
+				applyNext(b, s, cmds)
+				cmds = cmds[:0]
+			}
+		}
+		if err := s.Flush(); err != nil {
+			b.Fatal(err)
+		}
+		runtime.GC()
+		b.Run(fmt.Sprintf("rows=%dMiB", rows>>20), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := s.Get(paths[rnd.IntN(keys)]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		blocks.Unref()
+	}
+}
