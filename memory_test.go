@@ -57,13 +57,13 @@ func TestTheLeastOfAllLimitsCounts(t *testing.T) {
 
 func TestWhatThereIsIsDividedWithSomethingLeft(t *testing.T) {
 	for limit, want := range map[int64]string{
-		16:    "8 4 1", // nothing fits in this, and Go must have something
-		64:    "41 4 1",
-		96:    "62 6 1",
-		128:   "83 8 2",
-		512:   "332 32 8",
-		1024:  "665 64 16",
-		65536: "58726 64 16",
+		16:    "6 4 4", // nothing fits in this, and Go must have something
+		64:    "36 4 4",
+		96:    "61 4 5",
+		128:   "82 6 7",
+		512:   "328 25 29",
+		1024:  "673 48 56",
+		65536: "58734 48 56",
 	} {
 		b := budgetFor(limit * mebibyte)
 		if got := fmt.Sprint(b.runtime/mebibyte, b.cache/mebibyte, b.nodeCache/mebibyte); got != want {

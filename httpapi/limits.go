@@ -35,6 +35,10 @@ const (
 	pieceBytes = 64 << 10
 	pieceTime  = 30 * time.Second
 
+	// How much of a listing goes out before others may use the processor; a
+	// multiple of pieceBytes.
+	yieldBytes = 4 * pieceBytes
+
 	// A listing is long once this much of it is out. It has by then had a
 	// processor to itself for a millisecond or so.
 	longListing = 1 << 20

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"runtime"
 
 	"keytree/stats"
 	"keytree/store"
@@ -102,6 +103,11 @@ func (p *page) flush(b []byte) (rest []byte, err error) {
 		if err := sendPiece(p.w, b[:pieceBytes]); err != nil {
 			p.gone = true
 			return nil, err
+		}
+		if p.sent%yieldBytes == 0 {
+			// Where all else waits, only a goroutine that becomes runnable has
+			// Go look at the network again before 10 ms are over.
+			runtime.Gosched()
 		}
 	}
 	if p.sent >= longListing {
