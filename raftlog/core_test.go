@@ -326,3 +326,26 @@ func (s *script) sendSnapshot(t *testing.T, n *scriptNode, out outgoing) {
 	to.core.step(incoming{m: proto.Clone(out.m).(*raftpb.Message), file: fmt.Sprint(position)})
 	n.core.raw.ReportSnapshot(out.m.GetTo(), 1)
 }
+
+// An entry that is not the proposal must never get its data.
+func TestOnlyProposalsAreGivenTheirData(t *testing.T) {
+	proposed := func(e *raftpb.Entry) (given string, refused any) {
+		c := &core{bare: []proposal{{buf: []byte("data")}}}
+		defer func() { given, refused = string(e.GetData()), recover() }()
+		c.clothe([]*raftpb.Entry{{Data: []byte("earlier")}, e})
+		return given, refused
+	}
+	for name, tt := range map[string]struct {
+		entry *raftpb.Entry
+		want  string
+		fails bool
+	}{
+		"a bare entry":    {&raftpb.Entry{}, "data", false},
+		"one with data":   {&raftpb.Entry{Data: []byte("own")}, "own", true},
+		"another's entry": {&raftpb.Entry{Type: raftpb.EntryConfChangeV2.Enum()}, "", true},
+	} {
+		if given, refused := proposed(tt.entry); given != tt.want || (refused != nil) != tt.fails {
+			t.Errorf("%s: has %q, refused with %v", name, given, refused)
+		}
+	}
+}

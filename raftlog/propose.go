@@ -3,6 +3,7 @@ package raftlog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"go.etcd.io/raft/v3"
@@ -72,6 +73,9 @@ func (c *core) clothe(entries []*raftpb.Entry) {
 	}
 	entries = entries[len(entries)-len(c.bare):]
 	for i, p := range c.bare {
+		if e := entries[i]; e.GetType() != raftpb.EntryNormal || len(e.GetData()) > 0 {
+			panic(fmt.Sprintf("raftlog: entry %d is not the proposal that was made", e.GetIndex()))
+		}
 		entries[i].Data = p.buf
 	}
 	c.bare = emptied(c.bare)
