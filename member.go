@@ -229,6 +229,7 @@ func (c *config) replicaConfig(begin founding, transport replica.Transport, logg
 		CountBytes:     c.quotaBytes > 0,
 		CacheBytes:     c.memory.cache,
 		NodeCacheBytes: c.memory.nodeCache,
+		NodeCacheMost:  c.memory.nodesMost,
 		Logger:         logger,
 	}
 }

@@ -17,6 +17,7 @@ type budget struct {
 	runtime   int64 // Go's heap and stacks; the caches of the engines come on top
 	cache     int64 // blocks and memtables of tree and log
 	nodeCache int64 // nodes, most of them outside Go's heap
+	nodesMost int64 // to which these grow where there are many
 }
 
 const mebibyte = 1 << 20
@@ -29,17 +30,20 @@ const (
 )
 
 // budgetFor divides limit bytes: a twentieth for the cache of the engines, a
-// little more than that for nodes, and a tenth is left for what nobody counts.
+// little more than that for nodes, up to a tenth where there are many of them,
+// and a tenth is left for what nobody counts.
 // While memtables wait for a slow disk they take twice the cache on top of it,
 // and the gaps between blocks take their share. The rest is Go's, which collects
 // more often as it comes near.
 func budgetFor(limit int64) budget {
 	cache := min(max(limit/20, leastCache), mostCache)
 	nodes := cache / 6 * 7
+	most := max(nodes, limit/10)
 	return budget{
-		runtime:   max(limit/10*9-4*cache-nodes, limit*2/5),
+		runtime:   max(limit/10*9-4*cache-most, limit*2/5),
 		cache:     cache,
 		nodeCache: nodes,
+		nodesMost: most,
 	}
 }
 
@@ -64,7 +68,7 @@ func useMemory(logger *slog.Logger) budget {
 	} else {
 		debug.SetMemoryLimit(b.runtime)
 	}
-	logger.Info(fmt.Sprintf("memory: %d MiB (%s), of which the caches take up to %d MiB and %d MiB", limit/mebibyte, source, b.cache/mebibyte, b.nodeCache/mebibyte))
+	logger.Info(fmt.Sprintf("memory: %d MiB (%s), of which the caches take up to %d MiB and %d MiB", limit/mebibyte, source, b.cache/mebibyte, b.nodesMost/mebibyte))
 	return b
 }
 

@@ -1,21 +1,50 @@
 package store
 
+import "sync/atomic"
+
 // caches are what stands before Pebble: a near one for what is read often, and
 // rows for as much of the rest as fits. Apply changes the rows first: who takes
 // a generation of the near cache finds rows that are at least as new.
+//
+// The more there is on disk, the more rows are worth their memory: fit makes
+// room for as many as there are beyond what Pebble keeps in memory itself.
 type caches struct {
-	near *nodeCache
-	rows *rowCache
+	near        *nodeCache
+	rows        atomic.Pointer[rowCache] // never nil
+	least, most int64                    // bytes of rows
 }
 
 // nearShare is the part of the caches' bytes that the near one has. Its
 // entries take three times the memory of a row, the collector's share included.
 const nearShare = 8
 
-func newCaches(limit int64) *caches {
+func newCaches(limit, most int64) *caches {
 	limit = max(limit, 0)
 	near := limit / nearShare
-	return &caches{near: newNodeCache(near), rows: newRowCache(limit - near)}
+	c := &caches{near: newNodeCache(near), least: limit - near, most: most - near}
+	c.rows.Store(newRowCache(c.least, 0))
+	return c
+}
+
+const (
+	// What is left to Pebble's own cache before rows take more memory than
+	// they have at least.
+	blockShare = 64 << 20
+
+	// Rows begin anew when their room changes, so it changes in large steps.
+	roomierBy, tighterBy = 1.5, 3
+)
+
+// fit gives rows the room that is right for so many bytes on disk. Those that
+// were there are read again when they are asked for. Only who holds the turn
+// may call it.
+func (c *caches) fit(disk int64) {
+	now := c.rows.Load()
+	want := max(c.least, min(c.most, disk-blockShare))
+	if want == now.limit || float64(want) < roomierBy*float64(now.limit) && float64(now.limit) < tighterBy*float64(want) {
+		return
+	}
+	c.rows.Store(newRowCache(want, now.epoch+1))
 }
 
 // get returns the record at p, or nil and the generation to hand to offer.
@@ -24,7 +53,7 @@ func (c *caches) get(p Path) (*record, uint64) {
 	if r != nil {
 		return r, 0
 	}
-	r, near, missed := c.rows.get(p)
+	r, near, missed := c.rows.Load().get(p)
 	if r != nil && (near || !c.near.full.Load()) {
 		c.near.offer(p, r, generation)
 	}
@@ -35,30 +64,32 @@ func (c *caches) get(p Path) (*record, uint64) {
 func (c *caches) peek(p Path) *record {
 	r, _ := c.near.get(p)
 	if r == nil {
-		r, _, _ = c.rows.get(p)
+		r, _, _ = c.rows.Load().get(p)
 	}
 	return r
 }
 
 // offer takes what was read from Pebble, unless Apply has changed something
 // since get returned generation.
-func (c *caches) offer(p Path, r *record, generation uint64) { c.rows.offer(p, r, generation) }
+func (c *caches) offer(p Path, r *record, generation uint64) {
+	c.rows.Load().offer(p, r, generation)
+}
 
 // set replaces what is known of p; a nil record means there is no node.
 // Only Apply may call it.
 func (c *caches) set(p Path, r *record) {
-	c.rows.set(p, r)
+	c.rows.Load().set(p, r)
 	c.near.replace(p, r)
 }
 
 // clear forgets everything beneath dir. Only Apply may call it.
 func (c *caches) clear(dir Path) {
-	c.rows.clear(dir)
+	c.rows.Load().clear(dir)
 	c.near.clear(dir)
 }
 
 // reset forgets everything. Only the goroutine that applies may call it.
 func (c *caches) reset() {
-	c.rows.reset()
+	c.rows.Load().reset()
 	c.near.reset()
 }

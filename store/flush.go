@@ -182,7 +182,15 @@ func (s *Store) flush() (<-chan struct{}, error) {
 	}
 	s.turn.memtable.rotate()
 	s.flushed = s.at.position
+	s.fitCaches()
 	return done, nil
+}
+
+// fitCaches has the caches follow what is on disk. s.turn must be held, or
+// nobody know of s yet.
+func (s *Store) fitCaches() {
+	total := s.db.Metrics().Total()
+	s.cache.fit(total.TablesSize)
 }
 
 // FlushSoon begins to make everything applied so far durable, and does not

@@ -29,6 +29,8 @@ import (
 //	name, record
 type rowCache struct {
 	seed   maphash.Seed
+	limit  int64  // bytes
+	epoch  uint64 // sets its generations apart from those of others
 	shards [cacheShards]rowShard
 }
 
@@ -66,8 +68,13 @@ const (
 	rowMoves = 2 // rows moved for the sake of one that comes in
 )
 
-func newRowCache(limit int64) *rowCache {
-	c := &rowCache{seed: maphash.MakeSeed()}
+// newRowCache makes an empty cache. A generation of one epoch is none of
+// another, as long as there are fewer than 2^40 changes in between.
+func newRowCache(limit int64, epoch uint64) *rowCache {
+	c := &rowCache{seed: maphash.MakeSeed(), limit: limit, epoch: epoch}
+	for i := range c.shards {
+		c.shards[i].generation = epoch << 40
+	}
 	per := int(max(limit, 0)) / cacheShards
 	chains := 0
 	if per >= 4*rowTypical {

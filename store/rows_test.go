@@ -15,7 +15,7 @@ import (
 // away, whatever has been dropped, moved and forgotten meanwhile.
 func TestRowsAreWhatWasPutLast(t *testing.T) {
 	for _, limit := range []int64{40 << 10, 256 << 10, 4 << 20} {
-		c, rnd := newRowCache(limit), rand.New(rand.NewPCG(uint64(limit), 5))
+		c, rnd := newRowCache(limit, 0), rand.New(rand.NewPCG(uint64(limit), 5))
 		known := map[Path]*record{}
 		var paths []Path
 		for i := range 3000 {
@@ -96,7 +96,7 @@ func checkRows(t *testing.T, c *rowCache) {
 
 // What is read now and then stays while other things come and go.
 func TestRowsKeepWhatIsRead(t *testing.T) {
-	c := newRowCache(256 << 10)
+	c := newRowCache(256<<10, 0)
 	hot := ParsePath(Keys, "/hot")
 	c.set(hot, &record{value: "v"})
 	for i := range 50_000 {
@@ -109,7 +109,7 @@ func TestRowsKeepWhatIsRead(t *testing.T) {
 
 // A reader that missed must not put back what Apply has replaced since.
 func TestRowsRefuseWhatIsOutdated(t *testing.T) {
-	c, p := newRowCache(1<<20), ParsePath(Keys, "/a")
+	c, p := newRowCache(1<<20, 0), ParsePath(Keys, "/a")
 	_, _, generation := c.get(p)
 	c.set(p, &record{modified: 2})
 	c.set(p, nil)
@@ -124,7 +124,7 @@ func TestRowsRefuseWhatIsOutdated(t *testing.T) {
 // may still be seen by a reader that others have overtaken: those wait until
 // the index is published.
 func TestCachesNeverGoBack(t *testing.T) {
-	c := newCaches(256 << 10)
+	c := newCaches(256<<10, 2<<20)
 	paths := make([]Path, 500)
 	for i := range paths {
 		paths[i] = ParsePath(Keys, fmt.Sprintf("/%d/%d", i%7, i))
@@ -156,7 +156,10 @@ func TestCachesNeverGoBack(t *testing.T) {
 	}
 	versions := make([]Index, len(paths))
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for range 60_000 {
+	for i := range 60_000 {
+		if i%1000 == 0 { // the rows begin anew, larger or smaller
+			c.fit(blockShare + int64(i%2000)<<10)
+		}
 		k := rnd.IntN(len(paths))
 		versions[k]++
 		c.set(paths[k], &record{created: Index(k), modified: versions[k]})
@@ -166,6 +169,47 @@ func TestCachesNeverGoBack(t *testing.T) {
 	}
 	close(done)
 	wg.Wait()
+}
+
+// Who missed before the rows began anew has nothing to offer to the new ones.
+func TestRowsRefuseWhatWasReadForOthers(t *testing.T) {
+	c, p := newCaches(256<<10, 16<<20), ParsePath(Keys, "/a")
+	_, generation := c.get(p)
+	c.set(p, &record{modified: 2})
+	c.fit(blockShare + 8<<20)
+	c.offer(p, &record{modified: 1}, generation)
+	if r, _ := c.get(p); r != nil {
+		t.Errorf("there is a row of %d", r.modified)
+	}
+	_, generation = c.get(p)
+	c.offer(p, &record{modified: 3}, generation)
+	if r, _ := c.get(p); r == nil || r.modified != 3 {
+		t.Errorf("what was read since is not there: %v", r)
+	}
+}
+
+func TestRowsFollowWhatIsOnDiskInLargeSteps(t *testing.T) {
+	const mb = 1 << 20
+	c := newCaches(8*mb, 101*mb)
+	for i, step := range []struct{ disk, rows int64 }{
+		{0, 7}, {60, 7}, {64 + 10, 7}, {64 + 11, 11}, {64 + 16, 11}, {64 + 17, 17}, {64 + 99, 99}, {1000, 99}, // no more than may be
+		{64 + 34, 99}, {64 + 33, 33}, {0, 7}, {0, 7},
+	} {
+		before := c.rows.Load()
+		c.fit(step.disk * mb)
+		after := c.rows.Load()
+		if after.limit != step.rows*mb {
+			t.Fatalf("step %d: %d MiB of rows, want %d", i, after.limit/mb, step.rows)
+		}
+		if after != before && after.limit == before.limit {
+			t.Errorf("step %d: the rows began anew for nothing", i)
+		}
+	}
+	off := newCaches(-1, 0)
+	rows := off.rows.Load()
+	if off.fit(1000 * mb); off.rows.Load() != rows || rows.limit != 0 {
+		t.Error("a cache that is off has grown")
+	}
 }
 
 // BenchmarkGetCold reads keys at random of which far more are there than the
@@ -178,7 +222,7 @@ func BenchmarkGetCold(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		s.cache.rows = newRowCache(rows)
+		s.cache.rows.Store(newRowCache(rows, 0))
 		rnd := rand.New(rand.NewPCG(2, 3))
 		paths := make([]Path, keys)
 		cmds := make([]Command, 0, 1000)

@@ -25,6 +25,7 @@ type Options struct {
 	Cache          *pebble.Cache // shared with other engines; default: one of its own, 32 MiB
 	MemTableBytes  uint64        // writes gathered in memory before they go to disk; default 8 MiB
 	NodeCacheBytes int64         // default 24 MiB; negative: no node cache
+	NodeCacheMost  int64         // to which the node cache may grow with what is on disk; default: not at all
 	HistoryLength  int           // events kept; default 1000
 	KeepHistory    bool          // keep all events that Open and Restore find, if they are more
 	FlushEvery     uint64        // positions between two flushes at most; default 40,000
@@ -89,7 +90,7 @@ type Store struct {
 // process can have it open.
 func Open(dir string, o Options) (*Store, error) {
 	o = o.withDefaults()
-	s := &Store{opts: o, engine: newEngine(dir, o.Logger), cache: newCaches(o.NodeCacheBytes), hub: newHub(o.HistoryLength)}
+	s := &Store{opts: o, engine: newEngine(dir, o.Logger), cache: newCaches(o.NodeCacheBytes, o.NodeCacheMost), hub: newHub(o.HistoryLength)}
 	s.due.init()
 	po, release := s.pebbleOptions()
 	defer release()
@@ -169,6 +170,7 @@ func (s *Store) reload() error {
 		return err
 	}
 	s.cache.reset()
+	s.fitCaches()
 	s.txn.ordered = nil
 	s.bytes.Store(counted)
 	s.moveTo(c)

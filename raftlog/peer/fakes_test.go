@@ -81,7 +81,7 @@ func (r *recorder) Removed()                       { r.note(func() { r.removed++
 // await waits until r is as wanted.
 func (r *recorder) await(t testing.TB, what string, wanted func() bool) {
 	t.Helper()
-	timeout := time.After(10 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		r.mu.Lock()
 		ok, changed := wanted(), r.changed

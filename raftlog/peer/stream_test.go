@@ -71,7 +71,7 @@ func TestManyAppendsArriveInOrder(t *testing.T) {
 }
 
 func TestAMessageLargerThanAnyBufferArrives(t *testing.T) {
-	a, b := startPair(t, Config{})
+	a, b := startPair(t, Config{Tick: time.Second}) // a slow machine is not to look like one that is gone
 	m := newAppend(a.id, b.id, 1, 1, 33<<20)
 	a.Send([]*raftpb.Message{m, newAppend(a.id, b.id, 2, 1, 10)})
 	b.receiver.await(t, "both", func() bool { return len(b.receiver.messages) == 2 })

@@ -255,6 +255,7 @@ func (r *Replica) openTree() error {
 		Cache:          r.cache,
 		MemTableBytes:  uint64(r.config.memTableBytes()),
 		NodeCacheBytes: r.config.NodeCacheBytes,
+		NodeCacheMost:  r.config.NodeCacheMost,
 		HistoryLength:  r.config.HistoryLength,
 		KeepHistory:    r.config.KeepHistory,
 		CountBytes:     r.config.CountBytes,

@@ -35,6 +35,7 @@ type Config struct {
 	CountBytes     bool          // answer Bytes
 	CacheBytes     int64         // block cache of tree and log together, their memtables included; default 64 MiB
 	NodeCacheBytes int64         // default: the tree's own
+	NodeCacheMost  int64         // to which that may grow; default: not at all
 
 	FS     vfs.FS           // default: the operating system's
 	Now    func() time.Time // default: time.Now
