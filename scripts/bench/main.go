@@ -54,7 +54,8 @@ func main() {
 }
 
 // main runs everything and prints the report, also of what was measured before
-// ctx was done. It reports whether nothing failed.
+// ctx was done. It reports whether nothing failed; where a page is written, the
+// verdicts are in there, and none of them is a failure of the run.
 func (b *bench) main(ctx context.Context) (good bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, b.timeout, fmt.Errorf("not finished after %v", b.timeout))
 	defer cancel()
@@ -74,7 +75,7 @@ func (b *bench) main(ctx context.Context) (good bool, err error) {
 	if b.report != "" && err == nil {
 		err = r.document(b.report)
 	}
-	return good, err
+	return good || b.report != "", err
 }
 
 // spareFiles is how many files a server needs beside one for each watcher.
@@ -192,5 +193,5 @@ func (b *bench) redrawn(context.Context) (good bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return r.good(), r.document(b.report)
+	return true, r.document(b.report)
 }
