@@ -24,14 +24,15 @@ type place struct {
 
 func newPlace(t *testing.T, name string) place {
 	t.Helper()
-	return place{t, name, filepath.Join(t.TempDir(), "d"), "http://" + freeAddress(t), "http://" + freeAddress(t)}
+	return newPlaces(t, name)[0]
 }
 
 func newPlaces(t *testing.T, names ...string) []place {
 	t.Helper()
 	var all []place
-	for _, name := range names {
-		all = append(all, newPlace(t, name))
+	free := freeAddresses(t, 2*len(names))
+	for i, name := range names {
+		all = append(all, place{t, name, filepath.Join(t.TempDir(), "d"), "http://" + free[2*i], "http://" + free[2*i+1]})
 	}
 	return all
 }

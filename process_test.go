@@ -74,8 +74,9 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 // empty, and returns once it is ready.
 func mustStart(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, stderr: &transcript{}, client: "http://" + freeAddress(t)}
-	peer := "http://" + freeAddress(t)
+	free := freeAddresses(t, 2)
+	s := &server{t: t, stderr: &transcript{}, client: "http://" + free[0]}
+	peer := "http://" + free[1]
 	args = append([]string{"-name", "n1", "--listen-client-urls", s.client, "-advertise-client-urls=" + s.client,
 		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "n1=" + peer}, args...)
 	if dir != "" {
@@ -106,12 +107,21 @@ func mustStart(t *testing.T, dir string, args ...string) *server {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	return freeAddresses(t, 1)[0]
+}
+
+// freeAddresses are n different ones: all are held until the last is found.
+func freeAddresses(t *testing.T, n int) (all []string) {
+	t.Helper()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		all = append(all, l.Addr().String())
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return all
 }
 
 func (s *server) mustPut(key, value string) {
@@ -182,8 +192,9 @@ func TestSIGTERMEndsAMemberCleanlyWithinASecond(t *testing.T) {
 func TestASecondProcessOnTheSameDirectoryIsRefused(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
 	s := mustStart(t, dir)
-	u := "http://" + freeAddress(t)
-	out, code := mustEnd(t, command(t, "--data-dir", dir, "--listen-client-urls", u, "--advertise-client-urls", u, "--listen-peer-urls", "http://"+freeAddress(t)))
+	free := freeAddresses(t, 2)
+	u := "http://" + free[0]
+	out, code := mustEnd(t, command(t, "--data-dir", dir, "--listen-client-urls", u, "--advertise-client-urls", u, "--listen-peer-urls", "http://"+free[1]))
 	if code != 1 || !strings.Contains(out, "in use by another process") {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
@@ -245,8 +256,9 @@ func TestADamagedLogIsRefusedAndATornTailRepaired(t *testing.T) {
 				}
 				return
 			}
-			u := "http://" + freeAddress(t)
-			out, code := mustEnd(t, command(t, "--data-dir", dir, "--listen-client-urls", u, "--advertise-client-urls", u, "--listen-peer-urls", "http://"+freeAddress(t)))
+			free := freeAddresses(t, 2)
+			u := "http://" + free[0]
+			out, code := mustEnd(t, command(t, "--data-dir", dir, "--listen-client-urls", u, "--advertise-client-urls", u, "--listen-peer-urls", "http://"+free[1]))
 			if code != 1 || !strings.Contains(out, tt.want) {
 				t.Errorf("exit %d:\n%s", code, out)
 			}
@@ -311,8 +323,9 @@ func TestEtcdsOwnDirectoryIsNamedAndLeftAlone(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "member", "snap"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	u := "http://" + freeAddress(t)
-	out, code := mustEnd(t, command(t, "--data-dir", dir, "--listen-client-urls", u, "--advertise-client-urls", u, "--listen-peer-urls", "http://"+freeAddress(t)))
+	free := freeAddresses(t, 2)
+	u := "http://" + free[0]
+	out, code := mustEnd(t, command(t, "--data-dir", dir, "--listen-client-urls", u, "--advertise-client-urls", u, "--listen-peer-urls", "http://"+free[1]))
 	if code != 1 || !strings.Contains(out, "holds data of etcd") {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
@@ -376,8 +389,9 @@ func TestTheLogMayHaveADirectoryOfItsOwn(t *testing.T) {
 		t.Errorf("after a restart: %s", got)
 	}
 	s.kill()
-	u := "http://" + freeAddress(t)
-	out, code := mustEnd(t, command(t, "--data-dir", dir, "--listen-client-urls", u, "--advertise-client-urls", u, "--listen-peer-urls", "http://"+freeAddress(t)))
+	free := freeAddresses(t, 2)
+	u := "http://" + free[0]
+	out, code := mustEnd(t, command(t, "--data-dir", dir, "--listen-client-urls", u, "--advertise-client-urls", u, "--listen-peer-urls", "http://"+free[1]))
 	if code != 1 || !strings.Contains(out, "start it with the --wal-dir it was founded with") {
 		t.Errorf("without its log: exit %d:\n%s", code, out)
 	}

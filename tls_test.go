@@ -349,7 +349,8 @@ func TestTLSThatCannotWorkIsRefusedInEtcdsWords(t *testing.T) {
 		{"another's key", "https", "http", "--cert-file " + cert + " --key-file " + filepath.Join(c.dir, "other-key.pem"), "private key does not match public key"},
 		{"an unknown cipher suite", "https", "http", good + " --cipher-suites NOPE", `unexpected TLS cipher suite \"NOPE\"`},
 	} {
-		client, peer := tt.client+"://"+freeAddress(t), tt.peer+"://"+freeAddress(t)
+		free := freeAddresses(t, 2)
+		client, peer := tt.client+"://"+free[0], tt.peer+"://"+free[1]
 		args := append(strings.Fields(tt.args), "--name", "n1", "--listen-client-urls", client, "--advertise-client-urls", client,
 			"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "n1="+peer)
 		out, code := mustEnd(t, command(t, args...))
