@@ -24,7 +24,8 @@ func startEtcd(t *testing.T) string {
 	if err != nil {
 		t.Skip("not run: it needs etcd 3.4 (Debian's etcd-server) beside Keytree:", err)
 	}
-	client, peer := freeURL(t), freeURL(t)
+	urls := freeURLs(t)
+	client, peer := urls[0], urls[1]
 	var out bytes.Buffer
 	cmd := exec.Command(program, "--enable-v2=true", "--data-dir", t.TempDir(), "--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer)
@@ -53,15 +54,18 @@ func startEtcd(t *testing.T) string {
 	return ""
 }
 
-// freeURL is a URL nobody listened at a moment ago.
-func freeURL(t *testing.T) string {
+// freeURLs are two URLs nobody listened at a moment ago.
+func freeURLs(t *testing.T) (all [2]string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for i := range all {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close() // all are held until the last is found
+		all[i] = "http://" + l.Addr().String()
 	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	return all
 }
 
 func TestThreeMembersFindEachOtherThroughEtcd(t *testing.T) {

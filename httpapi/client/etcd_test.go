@@ -33,7 +33,8 @@ func startEtcd(t testing.TB) *etcd {
 	if err != nil {
 		t.Skip("not run: it needs etcd 3.4 (Debian's etcd-server) beside Keytree:", err)
 	}
-	e := &etcd{t: t, program: program, dir: t.TempDir(), url: freeURL(t), peer: freeURL(t)}
+	urls := freeURLs(t)
+	e := &etcd{t: t, program: program, dir: t.TempDir(), url: urls[0], peer: urls[1]}
 	t.Cleanup(e.kill)
 	err = e.start()
 	if errors.Is(err, client.ErrInvalidJSON) {
@@ -45,15 +46,18 @@ func startEtcd(t testing.TB) *etcd {
 	return e
 }
 
-// freeURL is a URL nobody listened at a moment ago.
-func freeURL(t testing.TB) string {
+// freeURLs are two URLs nobody listened at a moment ago.
+func freeURLs(t testing.TB) (all [2]string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for i := range all {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close() // all are held until the last is found
+		all[i] = "http://" + l.Addr().String()
 	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	return all
 }
 
 // start starts e and waits until it answers.

@@ -33,13 +33,14 @@ func TestItAnswersLikeEtcdsOwnProxy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	client, peer := freeAddress(t), freeAddress(t)
+	urls := freeURLs(t)
+	client, peer := urls[0], urls[1]
 	start(t, binary, "--enable-v2=true", "--data-dir", t.TempDir(), "--name", "m",
 		"--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "m="+peer)
 	awaitAnswer(t, client+"/health")
-	for _, mode := range []string{"on", "readonly"} {
-		theirs := freeAddress(t)
+	for m, mode := range []string{"on", "readonly"} {
+		theirs := urls[2+m]
 		start(t, binary, "--proxy", mode, "--data-dir", t.TempDir(), "--listen-client-urls", theirs, "--initial-cluster", "m="+peer)
 		awaitAnswer(t, theirs+"/version")
 		ours := startOurs(t, peer, mode == "readonly")
@@ -179,14 +180,18 @@ func askOverHTTP(ctx context.Context, url string) ([]member.Member, error) {
 	return members, json.NewDecoder(a.Body).Decode(&members)
 }
 
-func freeAddress(t *testing.T) string {
+// freeURLs are URLs nobody listened at a moment ago.
+func freeURLs(t *testing.T) (all [4]string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for i := range all {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close() // all are held until the last is found
+		all[i] = "http://" + l.Addr().String()
 	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	return all
 }
 
 // start runs a program until the test ends.
