@@ -35,6 +35,7 @@ type config struct {
 	forceNew              bool
 	proxy                 proxyConfig
 	enableV2, enablePprof bool
+	enableUI              bool // the web console
 	clientTLS, peerTLS    tlsConfig
 	cipherSuites          words
 	hostWhitelist, cors   words
@@ -101,6 +102,7 @@ func defaults() *config {
 		strictReconfig: true,
 		proxy:          proxyConfig{mode: proxyOff, failureWait: 5000, refresh: 30_000, dialTimeout: 1000, writeTimeout: 5000},
 		enableV2:       true,
+		enableUI:       true,
 		hostWhitelist:  words{"*"},
 		bcryptCost:     defaultBcryptCost,
 		logLevel:       levelInfo,

@@ -8,6 +8,7 @@ import (
 )
 
 const usageText = `usage: keytree [flags]
+       keytree COMMAND
 
 A server for the etcd v2 API. Without flags: one member that keeps its data in
 ./default.etcd and answers on http://localhost:2379 and :4001.
@@ -18,19 +19,16 @@ the file given by --config-file, in YAML, under its own name (data-dir: /d).
 The command line goes before the environment, and that before the file.
 `
 
-// printHelp shows all settings, by group. Of those without effect it shows the
-// names.
+// printHelp shows the commands, and all settings by group. Of those without
+// effect it shows the names.
 func (c *config) printHelp(w io.Writer) {
-	fmt.Fprint(w, usageText)
+	fmt.Fprint(w, usageText, "\ncommands:\n")
+	for _, one := range commands() {
+		fmt.Fprintf(w, "  %s\n%s", one.synopsis(), wrapped(one.does, "        "))
+	}
 	group := ""
-	var inert words
-	for _, s := range c.settings() {
-		if s.inert {
-			inert = append(inert, s.name)
-		}
-		if s.inert || s.usage == "" {
-			continue
-		}
+	shown, inert := c.listed()
+	for _, s := range shown {
 		if s.group != group {
 			group = s.group
 			fmt.Fprintf(w, "\n%s flags:\n", group)
@@ -38,6 +36,20 @@ func (c *config) printHelp(w io.Writer) {
 		fmt.Fprintf(w, "  --%s%s\n%s", s.name, s.defaultInBrackets(), wrapped(s.description(), "        "))
 	}
 	fmt.Fprintf(w, "\naccepted for etcd's sake, without effect:\n%s", wrapped(strings.Join(inert, " "), "  "))
+}
+
+// listed are the settings that people are told of, and the names of those
+// that have no effect.
+func (c *config) listed() (shown []setting, inert words) {
+	for _, s := range c.settings() {
+		switch {
+		case s.inert:
+			inert = append(inert, s.name)
+		case s.usage != "":
+			shown = append(shown, s)
+		}
+	}
+	return shown, inert
 }
 
 // defaultInBrackets is what help shows beside the name of a flag.

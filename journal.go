@@ -41,7 +41,7 @@ func (j *journal) register(r prometheus.Registerer) error {
 	}
 	return r.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "keytree_audit_failures_total",
-		Help: "Records that could not be written to the audit log.",
+		Help: "Records that could not be written to the audit log; a count.",
 	}, func() float64 { return float64(j.log.Failures()) }))
 }
 

@@ -68,6 +68,16 @@ func secured(l net.Listener, secure greeting, raw string) (net.Listener, error) 
 	return secure(l), nil
 }
 
+// What Windows says has numbers of its own, which package syscall does not take
+// for those it has.
+const (
+	inUseOnWindows   = syscall.Errno(10048)
+	refusedOnWindows = syscall.Errno(10061)
+)
+
+// socketMode is who may use a socket in the file system: the owner and the group.
+const socketMode = 0o660
+
 // listenAtFile makes the file of a unix socket, for the owner and the group. One
 // that a process left behind is replaced.
 func listenAtFile(name string) (net.Listener, error) {
@@ -76,7 +86,7 @@ func listenAtFile(name string) (net.Listener, error) {
 		switch {
 		case err == nil:
 			_ = c.Close() // somebody is there: listening says so
-		case errors.Is(err, syscall.ECONNREFUSED):
+		case errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, refusedOnWindows):
 			if err := os.Remove(name); err != nil {
 				return nil, err
 			}
@@ -85,7 +95,7 @@ func listenAtFile(name string) (net.Listener, error) {
 	closed := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		// The file gets the mode of its socket, whatever the umask allows
 		// beyond that, so that it is never open to others.
-		if e := c.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), 0o660) }); e != nil {
+		if e := c.Control(func(fd uintptr) { err = closeToOthers(fd) }); e != nil {
 			return e
 		}
 		return err
@@ -94,7 +104,7 @@ func listenAtFile(name string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(name, 0o660); err != nil {
+	if err := os.Chmod(name, socketMode); err != nil {
 		_ = l.Close() // there is a better error
 		return nil, err
 	}
@@ -110,7 +120,7 @@ func (c *config) listenForClients(secure greeting, logger *slog.Logger) ([]liste
 	var open []listener
 	for _, u := range c.listenClient {
 		l, err := listen(urls{u}, "client requests", secure, logger)
-		if errors.Is(err, syscall.EADDRINUSE) && u == legacyClientURL {
+		if u == legacyClientURL && (errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, inUseOnWindows)) {
 			logger.Warn("port 4001, kept for clients of etcd 0.4, is taken: going on without it")
 			if !c.given["advertise-client-urls"] {
 				c.advertiseClient = slices.DeleteFunc(c.advertiseClient, func(a string) bool { return a == u })

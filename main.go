@@ -14,7 +14,6 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
-	"time"
 
 	"keytree/httpapi"
 )
@@ -29,11 +28,7 @@ const (
 func main() {
 	code, sig := start(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	if sig != nil && os.Getpid() != 1 {
-		// The shell and the supervisor shall see that it was the signal.
-		signal.Reset(sig)
-		if syscall.Kill(os.Getpid(), sig.(syscall.Signal)) == nil {
-			time.Sleep(time.Second) // it arrives at once, unless the parent has it ignored
-		}
+		endBy(sig)
 	}
 	os.Exit(code)
 }
@@ -41,6 +36,11 @@ func main() {
 // start runs the command line and reports the exit code, and the signal that
 // ended the run, if one did.
 func start(args, environ []string, stdout, stderr io.Writer) (code int, ended os.Signal) {
+	if len(args) > 0 {
+		if c, found := commandNamed(args[0]); found {
+			return c.run(args[1:], environ, stdout, stderr), nil
+		}
+	}
 	c, err := readConfig(args, environ, stderr)
 	var usage usageError
 	switch {

@@ -44,6 +44,8 @@ var rooms = []struct {
 		"certtest is a leaf, and of tests only"},
 	{"httpapi/conn", nil,
 		"conn is a leaf: it serves any handler"},
+	{"httpapi/console", nil,
+		"console is a leaf: files for browsers, that speak the public API"},
 	{"httpapi/client", nil,
 		"client is for strangers too: the standard library only"},
 	{"etcdctl2", []string{"keytree/httpapi/client", "keytree/raftlog/block", "keytree/httpapi/tlsfiles", "keytree/raftlog/member", "keytree/raftlog/replica",

@@ -15,6 +15,7 @@ import (
 	"keytree/raftlog/member"
 	"keytree/raftlog/peer"
 	"keytree/raftlog/replica"
+	"keytree/stats"
 )
 
 // stopPatience is how long requests under way may take once the member is
@@ -53,11 +54,11 @@ func runMember(ctx context.Context, c *config, secure *security, logger *slog.Lo
 		}
 	}()
 	transport.Attach(peer.Attachment{Cluster: r.ClusterID(), Member: r.Self(), Receiver: r, Stats: r.Stats()})
-	m := &running{broken: r.Failed(), replica: r, transport: transport, stopping: make(chan struct{}), ended: make(chan error)}
+	m := &running{broken: r.Failed(), replica: r, transport: transport, secure: secure, stopping: make(chan struct{}), ended: make(chan error)}
 	if err := m.makeServers(c, journal, logger, level); err != nil {
 		return err
 	}
-	err = m.run(ctx, open, []func(context.Context) error{secure.run, journal.run, m.authority.Run}, logger)
+	err = m.run(ctx, open, []func(context.Context) error{secure.run, journal.run, m.authority.Run, m.trends.Run}, logger)
 	if errors.Is(err, replica.ErrRemoved) {
 		logger.Error(replica.ErrRemoved.Error())
 		logger.Info("the data-dir used by this member must be removed.")
@@ -71,6 +72,8 @@ type running struct {
 	replica   *replica.Replica
 	transport *peer.Transport
 	authority *auth.Authority // who may do what
+	trends    *stats.Trends   // how it has fared lately
+	secure    *security
 	servers
 	stopping chan struct{}   // closed when the end begins
 	broken   <-chan struct{} // closed when an actor may never end; nil if that cannot be

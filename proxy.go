@@ -18,6 +18,7 @@ import (
 	"keytree/httpapi/tlsfiles"
 	"keytree/raftlog/member"
 	"keytree/raftlog/peer"
+	"keytree/stats"
 )
 
 // runProxy stands in for a cluster until ctx is done.
@@ -34,7 +35,7 @@ func runProxy(ctx context.Context, c *config, secure *security, logger *slog.Log
 	if err != nil {
 		return err
 	}
-	if err := p.Register(registry); err != nil {
+	if err := errors.Join(p.Register(registry), registry.Register(stats.NewBuild(Version)), secure.register(registry)); err != nil {
 		return err
 	}
 	open, err := c.listenForClients(secure.forClients(), logger)

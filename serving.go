@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"keytree/httpapi"
 	"keytree/httpapi/auth"
 	"keytree/httpapi/conn"
+	"keytree/httpapi/console"
+	"keytree/stats"
 )
 
 // sockets are what a member listens on.
@@ -64,32 +64,28 @@ func (c *config) newClientServer(h http.Handler, logger *slog.Logger) httpServer
 // makeServers makes what the member answers with.
 func (m *running) makeServers(c *config, journal *journal, logger *slog.Logger, level *slog.LevelVar) error {
 	r := m.replica
-	registry := prometheus.NewRegistry()
-	if err := r.Stats().Register(registry); err != nil {
-		return err
-	}
 	m.authority = auth.Open(auth.Config{Tree: r, Hasher: auth.Bcrypt{Cost: int(c.bcryptCost)}, Logger: logger})
-	if err := m.authority.Register(registry); err != nil {
-		return err
-	}
-	if err := journal.register(registry); err != nil {
-		return err
-	}
+	m.trends = stats.NewTrends(r.Stats())
 	var quota *httpapi.Quota
 	if c.quotaBytes > 0 {
 		quota = httpapi.NewQuota(int64(c.quotaBytes), r.Bytes)
-		if err := quota.Register(registry); err != nil {
-			return err
-		}
+	}
+	registry, err := m.newRegistry(journal, quota)
+	if err != nil {
+		return err
 	}
 	api := httpapi.Config{
 		Keyspace:        r,
 		Cluster:         r,
 		Progress:        r,
 		Snapshots:       r,
+		Pages:           r,
+		Reporter:        r,
+		PeerClient:      m.transport.Client(),
 		Auth:            m.authority,
 		ClientCertAuth:  c.clientTLS.clientCertAuth || c.clientTLS.caFile != "",
 		Stats:           r.Stats(),
+		Trends:          m.trends,
 		Metrics:         registry,
 		RaftStatus:      r.StatusJSON,
 		Logger:          logger,
@@ -100,6 +96,9 @@ func (m *running) makeServers(c *config, journal *journal, logger *slog.Logger, 
 		EnablePprof:     c.enablePprof || c.debug,
 		MaxRequestBytes: int64(c.maxRequestBytes),
 		Quota:           quota,
+	}
+	if c.enableUI {
+		api.Console = console.New()
 	}
 	if api.EnablePprof {
 		logger.Info("pprof is enabled under /debug/pprof")

@@ -70,6 +70,7 @@ func (c *config) memberSettings() []setting {
 		{name: "election-timeout", usage: "without a heartbeat until an election; at least five heartbeats, at most 50000.", value: (*number)(&c.election), unit: milliseconds},
 		{name: "watch-history", usage: "events kept for watches that ask for the past; 1 to 10000000.", value: (*number)(&c.watchHistory)},
 		{name: "http-engine", usage: "what reads the requests of clients without TLS: 'lean', made for this API, or 'std', the HTTP server of Go's library. They answer alike.", value: choice{&c.httpEngine, []string{engineLean, engineStd}}},
+		{name: "enable-ui", usage: "serve the web console at /ui/.", value: (*truth)(&c.enableUI)},
 		{name: "max-request-bytes", usage: "that the body of a request may have; 0: 10485760.", value: &c.maxRequestBytes, unit: bytesUnit},
 		{name: "quota-bytes", usage: "that the tree may have before writes that make it grow are refused; 0: any.", value: &c.quotaBytes, unit: bytesUnit},
 	}

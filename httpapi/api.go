@@ -67,9 +67,15 @@ type Config struct {
 	Auth     *auth.Authority // nil: everybody may do everything, and there is no /v2/auth
 	Quota    *Quota          // nil: the keys may grow as the disk allows
 
-	Snapshots Snapshots // nil: there is no /keytree/v1/snapshot
+	Snapshots Snapshots    // nil: there is no /keytree/v1/snapshot
+	Console   http.Handler // of /ui and all below it; nil: there is no such path
+	Pages     Pager        // nil: there is no /keytree/v1/list
+	Reporter  Reporter     // nil: there is no /keytree/v1/status, /livez and /readyz
+
+	PeerClient *http.Client // asks the other members at their peer URLs; default: one of its own
 
 	Stats      *stats.Member       // default: a set nobody sees
+	Trends     *stats.Trends       // default: those of Stats, without a sample
 	Metrics    prometheus.Gatherer // what /metrics shows; default: nothing
 	RaftStatus func() []byte       // a JSON object for /debug/vars; default: an empty one
 
@@ -90,6 +96,12 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Stats == nil {
 		c.Stats = stats.New(stats.Config{})
+	}
+	if c.Trends == nil {
+		c.Trends = stats.NewTrends(c.Stats)
+	}
+	if c.PeerClient == nil {
+		c.PeerClient = &http.Client{}
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
@@ -119,11 +131,13 @@ type API struct {
 	router    chi.Router
 	began     time.Time     // what durations are counted from
 	snapshots chan struct{} // holds one for each that is under way
+	gathering gathering     // of what all members say of themselves
 
 	// turns holds one for each long listing that walks just now. There is room
 	// for one less than there are processors: the others' requests need the
 	// last, also to be noticed at all while listings keep the rest busy.
 	turns chan struct{}
+	yield func() // gives the processor to others: runtime.Gosched
 
 	// The X- headers of the latest answers, see headers.go.
 	marks atomic.Pointer[marks]
@@ -137,6 +151,7 @@ func New(c Config) http.Handler {
 		began:     time.Now(),
 		snapshots: make(chan struct{}, maxSnapshots),
 		turns:     make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		yield:     runtime.Gosched,
 	}
 	a.router = a.routes()
 	return a
@@ -160,8 +175,22 @@ func (a *API) routes() chi.Router {
 	r.Handle("/debug/vars", a.on("GET", verbs{"GET": a.vars}))
 	r.Handle("/config/local/log", a.on("PUT", verbs{"PUT": a.setLogLevel}))
 	r.HandleFunc(tokenPath, a.newToken)
+	r.HandleFunc(txnPath, a.txn)
+	r.Handle("/keytree/v1/trends", a.on("GET", verbs{"GET": a.trends}))
 	if a.Snapshots != nil {
 		r.HandleFunc(snapshotPath, a.snapshot)
+	}
+	if a.Console != nil {
+		r.Handle("/ui", a.Console)
+		r.Handle("/ui/*", a.Console)
+	}
+	if a.Pages != nil {
+		r.HandleFunc(listPath, a.listNodes)
+	}
+	if a.Reporter != nil {
+		r.Handle(statusPath, a.on("GET,HEAD", verbs{"GET": a.status, "HEAD": a.status}))
+		r.Handle(livePath, a.on("GET,HEAD", verbs{"GET": a.live, "HEAD": a.live}))
+		r.Handle(readyPath, a.on("GET,HEAD", verbs{"GET": a.ready, "HEAD": a.ready}))
 	}
 	if a.EnablePprof {
 		r.Handle("/debug/pprof", http.RedirectHandler("/debug/pprof/", http.StatusMovedPermanently))

@@ -48,7 +48,8 @@ type witness struct {
 	kind, name string // what the request is about
 	user       string
 	parameters *audit.Parameters
-	status     int // 0: no answer yet
+	operations []audit.Operation // of a transaction
+	status     int               // 0: no answer yet
 	code       store.Code
 	foreign    bool // a page of another origin sent it, and may not
 	whole      bool // the handler has answered to the end
@@ -110,6 +111,7 @@ func (s *witness) record() {
 		Kind:       s.kind,
 		Name:       s.name,
 		Parameters: s.parameters,
+		Operations: s.operations,
 		Outcome:    outcome,
 		Status:     s.status,
 		Code:       int(s.code),
@@ -200,6 +202,7 @@ const (
 	kindAuth   = "auth" // the switch
 	kindLog    = "log"
 	kindToken  = "token"
+	kindTxn    = "txn" // what it is about is in its operations
 )
 
 // subject tells from a path what a request is about; of a path that nothing
@@ -207,12 +210,14 @@ const (
 func subject(path string) (kind, name string) {
 	for _, s := range [...]struct{ prefix, kind string }{
 		{keysPrefix, kindKey},
+		{listPath, kindKey},
 		{"/v2/members", kindMember},
 		{"/v2/auth/users", kindUser},
 		{"/v2/auth/roles", kindRole},
 		{"/v2/auth/enable", kindAuth},
 		{"/config/local/log", kindLog},
 		{tokenPath, kindToken},
+		{txnPath, kindTxn},
 	} {
 		rest, found := strings.CutPrefix(path, s.prefix)
 		switch {
@@ -297,5 +302,42 @@ func noteKey(w http.ResponseWriter, q *keyRequest) {
 	}
 	if p != (audit.Parameters{}) {
 		s.parameters = &p
+	}
+}
+
+// noteTxn remembers which operations are asked for together, for the audit.
+// What is compared before them is left out.
+func noteTxn(w http.ResponseWriter, q *txnRequest) {
+	s := witnessOf(w)
+	if s == nil {
+		return
+	}
+	for i := range q.Operations {
+		c := &q.Operations[i]
+		one := audit.Operation{Action: c.Op.String(), Key: c.Path.String()}
+		p := audit.Parameters{
+			Dir:        c.Dir,
+			Recursive:  c.Recursive,
+			PrevIndex:  uint64(c.PrevIndex),
+			PrevValued: c.PrevValue != "",
+			Refresh:    c.Refresh,
+		}
+		if c.Expires {
+			p.TTL = new(uint64(c.TTL / time.Second))
+		}
+		if p != (audit.Parameters{}) {
+			one.Parameters = &p
+		}
+		s.operations = append(s.operations, one)
+	}
+}
+
+// noteMade remembers the keys that the operations of a transaction have
+// changed, for the audit: not all of them were known before.
+func noteMade(w http.ResponseWriter, events []*store.Event) {
+	if s := witnessOf(w); s != nil {
+		for i, e := range events {
+			s.operations[i].Key = e.Node.Path.String()
+		}
 	}
 }

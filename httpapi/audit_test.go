@@ -109,6 +109,33 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 	})
 }
 
+// A transaction is one record, which tells each of its operations, but no
+// value, and nothing of what was compared.
+func TestATransactionIsRecordedWithItsOperations(t *testing.T) {
+	audited(t, false, func(t *testing.T, b *bench, s *scribe) {
+		const who = `"user":"","by":"none","method":"POST","path":"/keytree/v1/txn","kind":"txn",`
+		b.txn(`{"compare":[{"key":"/c","prevExist":false}],"operations":[{"action":"set","key":"/a/","value":"secret","ttl":60},{"action":"createInOrder","key":"/q"},
+			{"action":"compareAndSwap","key":"/a","value":"2","prevValue":"secret","prevIndex":4},{"action":"delete","key":"/q","recursive":true}]}`)
+		s.want(t, who+`"operations":[{"action":"set","key":"/a","parameters":{"ttl":60}},{"action":"createInOrder","key":"/q/00000000000000000005"},`+
+			`{"action":"compareAndSwap","key":"/a","parameters":{"prevIndex":4,"prevValueGiven":true}},`+
+			`{"action":"delete","key":"/q","parameters":{"recursive":true}}],"outcome":"done","status":200,"index":7`)
+		b.txn(`{"operations":[{"action":"set","key":"/n","refresh":true,"ttl":0},{"action":"createInOrder","key":"/q"}]}`)
+		s.want(t, who+`"operations":[{"action":"set","key":"/n","parameters":{"ttl":0,"refresh":true}},{"action":"createInOrder","key":"/q"}],"outcome":"refused","status":404,"code":100`)
+		b.txn(`{"compare":[{"key":"/a","prevValue":"secret"}]}`)
+		s.want(t, who+`"outcome":"refused","status":412,"code":101`)
+		b.txn(`{"operations":[{"action":"set","key":"/n","ttl":-1}]}`)
+		s.want(t, who+`"outcome":"refused","status":400`)
+		b.enableAuth()
+		b.closeToGuests()
+		s.take()
+		b.txn(`{"operations":[{"action":"set","key":"/n","value":"1"}]}`)
+		s.want(t, who+`"operations":[{"action":"set","key":"/n"}],"outcome":"denied","status":401,"code":110`)
+		b.cluster.hang.Store(true)
+		b.txn(`{"operations":[{"action":"delete","key":"/n"}]}`, asRoot)
+		s.want(t, strings.Replace(who, `"user":"","by":"none"`, `"user":"root","by":"basic"`, 1)+`"operations":[{"action":"delete","key":"/n"}],"outcome":"unknown","status":500,"code":300`)
+	})
+}
+
 func TestNothingElseIsRecordedUnlessAsked(t *testing.T) {
 	audited(t, false, func(t *testing.T, b *bench, s *scribe) {
 		for _, target := range []string{"/v2/keys/a", "/v2/keys", "/v2/members", "/version", "/health", "/metrics", "/nowhere", "/v2/keysandmore"} {

@@ -10,6 +10,15 @@ import (
 
 // permit asks whether who sent r may do what q asks for.
 func (a *API) permit(w http.ResponseWriter, r *http.Request, q *keyRequest) error {
+	return a.allow(w, r, auth.Wish{
+		Key:       q.raw,
+		Write:     r.Method != http.MethodGet && r.Method != http.MethodHead,
+		Recursive: q.recursive,
+	})
+}
+
+// allow asks whether who sent r may have their wish.
+func (a *API) allow(w http.ResponseWriter, r *http.Request, wish auth.Wish) error {
 	if a.Auth == nil {
 		return nil
 	}
@@ -17,12 +26,27 @@ func (a *API) permit(w http.ResponseWriter, r *http.Request, q *keyRequest) erro
 		return err
 	}
 	claim := a.claim(r)
-	user, err := a.Auth.Allow(r.Context(), &claim, auth.Wish{
-		Key:       q.raw,
-		Write:     r.Method != http.MethodGet && r.Method != http.MethodHead,
-		Recursive: q.recursive,
-	})
+	user, err := a.Auth.Allow(r.Context(), &claim, wish)
 	noteUser(w, user)
+	return decided(err)
+}
+
+// allowSomething asks whether who sent r may do anything with any key.
+func (a *API) allowSomething(w http.ResponseWriter, r *http.Request) error {
+	if a.Auth == nil {
+		return nil
+	}
+	if on, err := a.Auth.Enabled(); err != nil || !on {
+		return err
+	}
+	claim := a.claim(r)
+	user, err := a.Auth.AllowSomething(r.Context(), &claim)
+	noteUser(w, user)
+	return decided(err)
+}
+
+// decided is an answer of the authority in the words of the dialect.
+func decided(err error) error {
 	switch {
 	case errors.Is(err, auth.ErrDenied):
 		return &store.Error{Code: store.CodeUnauthorized, Cause: denied}

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"runtime"
 
 	"keytree/stats"
 	"keytree/store"
@@ -21,7 +20,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request, q *keyRequest) error 
 	if err != nil {
 		return err
 	}
-	p := page{w: w, listing: l, turns: a.turns, head: r.Method == http.MethodHead, now: a.Keyspace.Now()}
+	p := page{w: w, listing: l, turns: a.turns, yield: a.yield, head: r.Method == http.MethodHead, now: a.Keyspace.Now()}
 	defer p.endTurn()
 	a.setKeyHeaders(w.Header(), l.Index())
 	body := getBuffer()
@@ -57,6 +56,7 @@ type page struct {
 
 	turns chan struct{} // see API
 	turn  bool          // it holds one of them
+	yield func()        // see API
 	sent  int           // so many bytes of the body are out
 
 	empty bool // the innermost directory has shown no child yet
@@ -107,7 +107,7 @@ func (p *page) flush(b []byte) (rest []byte, err error) {
 		if p.sent%yieldBytes == 0 {
 			// Where all else waits, only a goroutine that becomes runnable has
 			// Go look at the network again before 10 ms are over.
-			runtime.Gosched()
+			p.yield()
 		}
 	}
 	if p.sent >= longListing {

@@ -146,6 +146,25 @@ func TestAListingIsSentInBoundedPieces(t *testing.T) {
 	})
 }
 
+// Whoever waits for the processor gets it while a long listing is sent.
+func TestAListingYields(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		b.plant(2000, 1000)
+		a := New(Config{Keyspace: b.cluster, Cluster: b.cluster, Progress: b.cluster}).(*API)
+		yields := 0
+		a.yield = func() { yields++ }
+		w := &pieces{sink: *newSink()}
+		r, err := http.NewRequest("GET", "/v2/keys/t?recursive=true", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.ServeHTTP(w, r)
+		if want := (len(w.sizes) - 1) * pieceBytes / yieldBytes; yields != want || want < 2 {
+			t.Errorf("%d pieces went out with %d yields, want %d", len(w.sizes), yields, want)
+		}
+	})
+}
+
 // A listing shows one moment, whatever happens while it is sent.
 func TestAListingShowsOneMoment(t *testing.T) {
 	told(t, func(t *testing.T, b *bench) {

@@ -3,15 +3,19 @@ package httpapi
 import (
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // NewPeerHandler makes the handler of the peer listeners: what members ask of
 // each other in plain HTTP. c is the same as for New.
 func NewPeerHandler(c Config) http.Handler {
-	a := &API{Config: c.withDefaults()}
+	a := &API{Config: c.withDefaults(), began: time.Now()}
 	routes := map[string]http.Handler{
 		"/members": a.on("GET", verbs{"GET": a.peerMembers}),
 		"/version": a.on("GET", verbs{"GET": a.version}),
+	}
+	if a.Reporter != nil {
+		routes[statusPath] = a.on("GET", verbs{"GET": a.peerStatus})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {

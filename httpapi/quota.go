@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,7 +29,7 @@ type Quota struct {
 func NewQuota(limit int64, used func() int64) *Quota {
 	return &Quota{limit: limit, used: used, refused: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "keytree_quota_refused_total",
-		Help: "Writes refused because the keys had reached the quota.",
+		Help: "Writes refused because the keys had reached the quota; a count.",
 	})}
 }
 
@@ -38,8 +39,8 @@ func (q *Quota) Register(r prometheus.Registerer) error {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
 	}
 	for _, c := range []prometheus.Collector{
-		gauge("keytree_quota_limit_bytes", "Bytes the keys may take.", func() int64 { return q.limit }),
-		gauge("keytree_quota_used_bytes", "Bytes the keys take.", q.used),
+		gauge("keytree_quota_limit_bytes", "Size, in bytes, that the keys may have.", func() int64 { return q.limit }),
+		gauge("keytree_quota_used_bytes", "Size, in bytes, that the keys have.", q.used),
 		q.refused,
 	} {
 		if err := r.Register(c); err != nil {
@@ -56,15 +57,10 @@ func (q *Quota) check(keys Keyspace, c *store.Command) error {
 	if used+mostGrowth(c) <= q.limit {
 		return nil
 	}
-	n, index, err := keys.Get(c.Path)
-	var missing *store.Error
-	switch {
-	case errors.As(err, &missing):
-		index = missing.Index
-	case err != nil:
+	more, index, err := growthOn(keys, c)
+	if err != nil {
 		return err
 	}
-	more := growth(c, &n, missing)
 	if more <= 0 || used+more <= q.limit {
 		return nil
 	}
@@ -73,16 +69,55 @@ func (q *Quota) check(keys Keyspace, c *store.Command) error {
 		"the keys take %d of %d bytes, and this takes %d more: delete some, or raise --quota-bytes", used, q.limit, more)}
 }
 
+// growthOn is what c adds to keys as they are at index. Of a transaction it is
+// at least that: an operation on what one before it concerns counts as much as
+// it can, whatever they have left of the keys by then.
+func growthOn(keys Keyspace, c *store.Command) (more int64, index store.Index, err error) {
+	if c.Op == store.Transact {
+		operations := c.Transaction.Operations
+		for i := range operations {
+			one := mostGrowth(&operations[i])
+			if !slices.ContainsFunc(operations[:i], concerns(operations[i].Path)) {
+				one, index, err = growthOn(keys, &operations[i])
+			}
+			if err != nil {
+				return 0, 0, err
+			}
+			more += one
+		}
+		return more, index, nil
+	}
+	n, index, err := keys.Get(c.Path)
+	var missing *store.Error
+	switch {
+	case errors.As(err, &missing):
+		index = missing.Index
+	case err != nil:
+		return 0, 0, err
+	}
+	return growth(c, &n, missing), index, nil
+}
+
+// concerns tells of which commands it can depend what is at p.
+func concerns(p store.Path) func(store.Command) bool {
+	return func(c store.Command) bool { return c.Path == p || c.Path.Under(p) || p.Under(c.Path) }
+}
+
 // orderedName is how long the name is that CreateInOrder gives a node, with
 // its slash.
 const orderedName = 21
 
 // mostGrowth is what c adds to the keys at most, whatever they are: all
 // directories down to its node, and the node.
-func mostGrowth(c *store.Command) int64 {
+func mostGrowth(c *store.Command) (bytes int64) {
 	switch c.Op {
 	case store.Delete, store.CompareAndDelete, store.Sweep:
 		return 0
+	case store.Transact:
+		for i := range c.Transaction.Operations {
+			bytes += mostGrowth(&c.Transaction.Operations[i])
+		}
+		return bytes
 	}
 	return int64(len(c.Value)) + nodes(c, 0)
 }
@@ -133,6 +168,8 @@ func growth(c *store.Command, n *store.Node, missing *store.Error) int64 {
 		c.PrevValue != "" && c.PrevValue != n.Value,
 		c.PrevIndex != 0 && c.PrevIndex != n.Modified:
 		return 0
+	case c.Op == store.Delete, c.Op == store.CompareAndDelete:
+		value -= store.NodeBytes + int64(len(c.Path.String()))
 	}
 	return value - int64(len(n.Value))
 }

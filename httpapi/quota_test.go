@@ -206,6 +206,55 @@ func TestTheQuotaKnowsWhatAWriteTakes(t *testing.T) {
 	})
 }
 
+// What a transaction is said to add is at least what it adds, and no more than
+// its operations could.
+func TestTheQuotaKnowsWhatATransactionTakesAtLeast(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		keys := openLone(t)
+		rnd := rand.New(rand.NewPCG(3, 4))
+		names := []string{"/a", "/a/b", "/a/b/c", "/é", "/é/x", "/f", "/f/g", "/h", "/i/j/k", "/i/j/l"}
+		done, exact := 0, 0
+		for i := range 4000 {
+			c := store.Command{Op: store.Transact, Path: store.Root(store.Keys), Transaction: &store.Transaction{}}
+			for range 1 + rnd.IntN(4) {
+				one := store.Command{
+					Op:        store.Op(1 + rnd.IntN(int(store.Delete))),
+					Path:      store.ParsePath(store.Keys, names[rnd.IntN(len(names))]),
+					Value:     strings.Repeat("v", rnd.IntN(20)),
+					Recursive: rnd.IntN(2) == 0,
+				}
+				if rnd.IntN(2) == 0 {
+					one.Op = store.Set
+				}
+				c.Transaction.Operations = append(c.Transaction.Operations, one)
+			}
+			before := keys.Bytes()
+			most := mostGrowth(&c)
+			more, _, err := growthOn(keys, &c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			result, err := keys.Do(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			grown := keys.Bytes() - before
+			switch {
+			case result.Err != nil && grown != 0, result.Err == nil && grown > more, more > most:
+				t.Fatalf("step %d: %+v took %d (%v), at most %d and %d were expected", i, c.Transaction, grown, result.Err, more, most)
+			case result.Err == nil:
+				done++
+			}
+			if result.Err == nil && grown == more {
+				exact++
+			}
+		}
+		if done < 500 || exact < done/2 {
+			t.Errorf("%d transactions did something, %d of them took what was expected", done, exact)
+		}
+	})
+}
+
 func TestAllMembersCountTheSameBytes(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {

@@ -98,7 +98,7 @@ func newCluster(t testing.TB, n int, over front) *bench {
 	t.Helper()
 	b := &bench{t: t, ids: strings.NewReplacer()}
 	b.members = apitest.Open(t, n, func(m *apitest.Member) apitest.Servers {
-		s := serve(t, m.Replica, m.Stats())
+		s := serve(t, m.Replica, m.Stats(), func(c *Config) { c.PeerClient = &http.Client{Transport: inMemory{b}} })
 		s.Over = over
 		return s
 	})
@@ -107,6 +107,13 @@ func newCluster(t testing.TB, n int, over front) *bench {
 		b.roles["follower"] = b.members.Follower(0)
 	}
 	return b
+}
+
+// inMemory carries requests to the members of a bench.
+type inMemory struct{ *bench }
+
+func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
+	return m.members.Client().Transport.RoundTrip(r)
 }
 
 // of is b with m as the one that is spoken to when no other is named.
@@ -124,6 +131,8 @@ func serve(t testing.TB, m interface {
 	Cluster
 	Progress
 	Snapshots
+	Pager
+	Reporter
 	auth.Tree
 }, counters *stats.Member, change ...func(*Config)) apitest.Servers {
 	t.Helper()
@@ -132,7 +141,7 @@ func serve(t testing.TB, m interface {
 		t.Fatal(err)
 	}
 	config := Config{
-		Keyspace: m, Cluster: m, Progress: m, Snapshots: m, Stats: counters, Metrics: metrics,
+		Keyspace: m, Cluster: m, Progress: m, Snapshots: m, Pages: m, Reporter: m, Stats: counters, Metrics: metrics,
 		Logger: slog.New(slog.DiscardHandler), Version: "0.1.0", RequestTimeout: -1,
 	}
 	for _, c := range change {

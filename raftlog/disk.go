@@ -49,6 +49,8 @@ type disk struct {
 	mark *syncMark
 	done func() // releases what was made for this disk alone
 
+	stalls compaction.Stalls
+
 	// The writer's, counted from the start of the process.
 	commits, synced uint64
 }
@@ -80,8 +82,10 @@ func openDisk(c Config) (*disk, error) {
 		MemTableStopWritesThreshold: 4,
 		L0StopWritesThreshold:       1000,
 		MaxOpenFiles:                100,
+		EventListener:               &pebble.EventListener{},
 	}
 	po.Experimental.CompactionScheduler = compaction.New()
+	d.stalls.Observe(po.EventListener)
 	db, err := pebble.Open(d.path(""), po)
 	if err != nil {
 		d.done()

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 )
@@ -296,6 +297,12 @@ func (l *Log) Status() Status {
 	}
 }
 
+// Engine is what the log's engine says of itself, and how often and how long
+// writers have had to wait for it.
+func (l *Log) Engine() (m *pebble.Metrics, stalls uint64, stalled time.Duration) {
+	return l.disk.db.Metrics(), l.disk.stalls.Count(), l.disk.stalls.Spent()
+}
+
 // Alive returns once the raft loop has turned: it hears and answers the other
 // members. It does not wait for a write or for the machine. Those wait for the
 // disk, and a member whose disk is slow or hangs is no better after a restart.
@@ -322,6 +329,7 @@ type Peer struct {
 	Match, Next uint64 // positions
 	Active      bool   // heard from lately
 	Snapshot    bool   // being sent one
+	Probing     bool   // how much of the log it has is being found out
 }
 
 // Peers are the members as of the last entry applied, without order.

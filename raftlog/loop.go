@@ -200,7 +200,7 @@ func (c *core) peers() []Peer {
 		peer := Peer{ID: id, Learner: typ == raft.ProgressTypeLearner}
 		if leading {
 			peer.Match, peer.Next, peer.Active = p.Match, p.Next, p.RecentActive || id == c.id
-			peer.Snapshot = p.State == tracker.StateSnapshot
+			peer.Snapshot, peer.Probing = p.State == tracker.StateSnapshot, p.State == tracker.StateProbe
 		}
 		peers = append(peers, peer)
 	})

@@ -25,6 +25,22 @@ var requestLabels = [requests]string{"GET", "QGET", "HEAD", "PUT", "POST", "DELE
 
 func (r Request) String() string { return requestLabels[r] }
 
+// requestOf is the kind of request that a label names.
+func requestOf(label string) (Request, bool) {
+	for r := range requests {
+		if requestLabels[r] == label {
+			return r, true
+		}
+	}
+	return 0, false
+}
+
+const (
+	receivedName  = "etcd_http_received_total"
+	failedName    = "etcd_http_failed_total"
+	durationsName = "etcd_http_successful_duration_seconds"
+)
+
 // HTTP counts the requests on /v2/keys. Watches and requests that were not
 // understood or not permitted are left out, as in etcd.
 type HTTP struct {
@@ -40,16 +56,16 @@ type HTTP struct {
 func newHTTP() *HTTP {
 	h := &HTTP{
 		received: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "etcd_http_received_total",
-			Help: "Requests on /v2/keys that were understood and permitted, watches not counted.",
+			Name: receivedName,
+			Help: "Requests on /v2/keys that were understood and permitted, watches not counted; a count.",
 		}, []string{"method"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "etcd_http_failed_total",
-			Help: "Requests on /v2/keys that were refused or failed, watches included.",
+			Name: failedName,
+			Help: "Requests on /v2/keys that were refused or failed, watches included; a count.",
 		}, []string{"method", "code"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "etcd_http_successful_duration_seconds",
-			Help:    "How long the successful requests on /v2/keys took, watches not counted.",
+			Name:    durationsName,
+			Help:    "How long, in seconds, the successful requests on /v2/keys took, watches not counted.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 13),
 		}, []string{"method"}),
 	}

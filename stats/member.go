@@ -57,6 +57,9 @@ func (m *Member) Register(r prometheus.Registerer) error {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
+	if m.sources.Figures != nil {
+		all = append(all, newFigured(m.sources.Figures))
+	}
 	all = append(all, m.HTTP.collectors()...)
 	all = append(all, m.Log.collectors()...)
 	all = append(all, m.Health.collectors()...)
@@ -78,11 +81,11 @@ func newHealth() *Health {
 	return &Health{
 		good: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "etcd_server_health_success",
-			Help: "How often /health said true.",
+			Help: "How often /health said true; a count.",
 		}),
 		bad: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "etcd_server_health_failures",
-			Help: "How often /health said false.",
+			Help: "How often /health said false; a count.",
 		}),
 	}
 }

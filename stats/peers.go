@@ -14,6 +14,7 @@ type Peers struct {
 	sentFailed, receivedFailed *prometheus.CounterVec
 	roundTrip                  *prometheus.HistogramVec
 	clock, active              *prometheus.GaugeVec
+	snapshotsOut, snapshotsIn  *snapshotVectors
 }
 
 func newPeers(self string) *Peers {
@@ -22,23 +23,25 @@ func newPeers(self string) *Peers {
 	}
 	return &Peers{
 		self:           self,
-		sent:           counter("etcd_network_peer_sent_bytes_total", "To", "Bytes sent to a peer, snapshots included."),
-		received:       counter("etcd_network_peer_received_bytes_total", "From", "Bytes that came from a peer, snapshots included."),
-		sentFailed:     counter("etcd_network_peer_sent_failures_total", "To", "Messages and snapshots that were not sent to a peer, or not whole."),
-		receivedFailed: counter("etcd_network_peer_received_failures_total", "From", "Messages and snapshots of a peer that did not come whole or were not taken."),
+		sent:           counter("etcd_network_peer_sent_bytes_total", "To", "Size, in bytes, of what was sent to a peer, snapshots included."),
+		received:       counter("etcd_network_peer_received_bytes_total", "From", "Size, in bytes, of what came from a peer, snapshots included."),
+		sentFailed:     counter("etcd_network_peer_sent_failures_total", "To", "Messages and snapshots that were not sent to a peer, or not whole; a count."),
+		receivedFailed: counter("etcd_network_peer_received_failures_total", "From", "Messages and snapshots of a peer that did not come whole or were not taken; a count."),
 		roundTrip: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "etcd_network_peer_round_trip_time_seconds",
-			Help:    "How long a peer took to answer a probe.",
+			Help:    "How long, in seconds, a peer took to answer a probe.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16),
 		}, []string{"To"}),
 		clock: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "keytree_peer_clock_difference_seconds",
-			Help: "How far a peer's clock is ahead of this member's.",
+			Help: "How far, in seconds, a peer's clock is ahead of this member's; negative if it is behind.",
 		}, []string{"To"}),
 		active: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "etcd_network_active_peers",
-			Help: "1 if messages can pass both ways between this member and a peer.",
+			Help: "1 if messages can pass both ways between this member and a peer, else 0.",
 		}, []string{"Local", "Remote"}),
+		snapshotsOut: newSnapshotsSent(),
+		snapshotsIn:  newSnapshotsReceived(),
 	}
 }
 
@@ -53,6 +56,8 @@ func (p *Peers) Peer(id string) *Peer {
 		roundTrip:      p.roundTrip.WithLabelValues(id),
 		clock:          p.clock.WithLabelValues(id),
 		active:         p.active.WithLabelValues(p.self, id),
+		SnapshotsOut:   p.snapshotsOut.of(id),
+		SnapshotsIn:    p.snapshotsIn.of(id),
 	}
 }
 
@@ -65,10 +70,13 @@ func (p *Peers) Forget(id string) {
 	p.roundTrip.DeleteLabelValues(id)
 	p.clock.DeleteLabelValues(id)
 	p.active.DeleteLabelValues(p.self, id)
+	p.snapshotsOut.forget(id)
+	p.snapshotsIn.forget(id)
 }
 
 func (p *Peers) collectors() []prometheus.Collector {
-	return []prometheus.Collector{p.sent, p.received, p.sentFailed, p.receivedFailed, p.roundTrip, p.clock, p.active}
+	all := []prometheus.Collector{p.sent, p.received, p.sentFailed, p.receivedFailed, p.roundTrip, p.clock, p.active}
+	return append(append(all, p.snapshotsOut.collectors()...), p.snapshotsIn.collectors()...)
 }
 
 // Peer counts what passes between this member and one other.
@@ -77,6 +85,8 @@ type Peer struct {
 	sentFailed, receivedFailed prometheus.Counter
 	roundTrip                  prometheus.Observer
 	clock, active              prometheus.Gauge
+
+	SnapshotsOut, SnapshotsIn *Snapshots
 }
 
 // Sent counts bytes that left for the peer.

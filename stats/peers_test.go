@@ -43,7 +43,11 @@ func TestPeersAreShownUntilTheyLeave(t *testing.T) {
 	want := []string{
 		"etcd_network_active_peers", "etcd_network_peer_received_bytes_total", "etcd_network_peer_received_failures_total",
 		"etcd_network_peer_round_trip_time_seconds", "etcd_network_peer_sent_bytes_total", "etcd_network_peer_sent_failures_total",
-		"keytree_peer_clock_difference_seconds",
+		"etcd_network_snapshot_receive_failures", "etcd_network_snapshot_receive_inflights_total",
+		"etcd_network_snapshot_receive_success", "etcd_network_snapshot_receive_total_duration_seconds",
+		"etcd_network_snapshot_send_failures", "etcd_network_snapshot_send_inflights_total",
+		"etcd_network_snapshot_send_success", "etcd_network_snapshot_send_total_duration_seconds",
+		"keytree_peer_clock_difference_seconds", "keytree_snapshot_received_bytes_total", "keytree_snapshot_sent_bytes_total",
 	}
 	if got := shownOfPeers(t, m); !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)

@@ -114,6 +114,7 @@ func TestMetricsHaveEtcdsNames(t *testing.T) {
 	m := New(Config{Name: "a", ID: "1", Start: start, Sources: Sources{
 		HasLeader: yes, IsLeader: yes, IsLearner: yes, Committed: at, Applied: at,
 		Pending: func() int { return 1 }, Watchers: func() int { return 2 },
+		Events: at, SlowWatches: at, Figures: func() Figures { return Figures{} },
 		ClusterVersion: func() string { return "" }, ServerVersion: "3.4.23", ServerID: "1",
 	}})
 	m.Log.Synced(time.Millisecond)
@@ -140,6 +141,7 @@ func TestMetricsHaveEtcdsNames(t *testing.T) {
 		"etcd_debugging_store_reads_total", "etcd_debugging_store_writes_total", "etcd_debugging_store_expires_total",
 		"etcd_debugging_store_watch_requests_total", "etcd_debugging_store_watchers",
 		"etcd_server_version", "etcd_server_id", "etcd_server_health_success", "etcd_server_health_failures",
+		"keytree_events_total", "keytree_watches_slow_total", "keytree_watches", "keytree_apply_duration_seconds", "keytree_expiry_lag_seconds",
 		"go_goroutines",
 	} {
 		if !found[name] {
@@ -161,4 +163,14 @@ func BenchmarkCounting(b *testing.B) {
 			m.HTTP.Succeeded(GET, 100*time.Microsecond)
 		}
 	})
+}
+
+// BenchmarkApplied is what a batch pays for its time being taken.
+func BenchmarkApplied(b *testing.B) {
+	l := newLog()
+	b.ReportAllocs()
+	for b.Loop() {
+		began := time.Now()
+		l.Applied(time.Since(began))
+	}
 }

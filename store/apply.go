@@ -18,12 +18,14 @@ type Batch struct {
 }
 
 // Result is what became of one command: an event, or a refusal in Err (always
-// an *Error). A sweep has neither; it makes any number of events. Index is
-// the store's index after the command.
+// an *Error). A transaction has one event for each of its operations instead.
+// A sweep has neither; it makes any number of events. Index is the store's
+// index after the command.
 type Result struct {
-	Event *Event
-	Index Index
-	Err   error
+	Event  *Event
+	Events []*Event // of a transaction
+	Index  Index
+	Err    error
 }
 
 // Apply changes the tree by the commands of b, in order, and returns one
@@ -38,12 +40,19 @@ func (s *Store) Apply(b Batch) ([]Result, error) {
 	t := s.begin()
 	defer t.release()
 	for i := range b.Commands {
-		e, err := t.do(&b.Commands[i])
+		c := &b.Commands[i]
+		r := Result{}
+		if c.Op == Transact {
+			r.Events, r.Err = t.transact(c)
+		} else {
+			r.Event, r.Err = t.do(c)
+		}
 		if t.failed != nil {
 			return nil, fmt.Errorf("apply up to position %d: %w", b.Position, t.failed)
 		}
-		t.results = append(t.results, Result{Event: e, Index: t.index, Err: err})
-		if b.Commands[i].Path.space == Auth {
+		r.Index = t.index
+		t.results = append(t.results, r)
+		if c.Path.space == Auth {
 			t.auth++
 		}
 	}
@@ -53,8 +62,9 @@ func (s *Store) Apply(b Batch) ([]Result, error) {
 	return t.results, nil
 }
 
-// do carries out one command. The error is a refusal, and then the command
-// has left no trace; a failure of the disk is noted in t.failed instead.
+// do carries out one command that is no transaction. The error is a refusal,
+// and then the command has left no trace; a failure of the disk is noted in
+// t.failed instead.
 func (t *txn) do(c *Command) (*Event, error) {
 	t.now = c.Now
 	switch c.Op {
@@ -181,7 +191,7 @@ func (t *txn) compareAndSwap(c *Command) (*Event, error) {
 	if prev.dir {
 		return nil, t.refuse(CodeNotFile, c.Path.name)
 	}
-	if cause := c.compare(prev); cause != "" {
+	if cause := prev.difference(c.PrevValue, c.PrevIndex); cause != "" {
 		return nil, t.refuse(CodeCompareFailed, cause)
 	}
 	return t.change(c, ActionCompareAndSwap, prev), nil
@@ -215,7 +225,7 @@ func (t *txn) compareAndDelete(c *Command) (*Event, error) {
 	if prev.dir {
 		return nil, t.refuse(CodeNotFile, c.Path.name)
 	}
-	if cause := c.compare(prev); cause != "" {
+	if cause := prev.difference(c.PrevValue, c.PrevIndex); cause != "" {
 		return nil, t.refuse(CodeCompareFailed, cause)
 	}
 	t.index++
@@ -223,17 +233,17 @@ func (t *txn) compareAndDelete(c *Command) (*Event, error) {
 	return t.removal(ActionCompareAndDelete, c.Path, prev), nil
 }
 
-// compare names what of prev differs from what c expects; "" if nothing does.
-func (c *Command) compare(prev *record) string {
+// difference names what of r is not as expected; "" if nothing is.
+func (r *record) difference(prevValue string, prevIndex Index) string {
 	cause := ""
-	if c.PrevValue != "" && c.PrevValue != prev.value {
-		cause = "[" + c.PrevValue + " != " + prev.value + "]"
+	if prevValue != "" && prevValue != r.value {
+		cause = "[" + prevValue + " != " + r.value + "]"
 	}
-	if c.PrevIndex != 0 && c.PrevIndex != prev.modified {
+	if prevIndex != 0 && prevIndex != r.modified {
 		if cause != "" {
 			cause += " "
 		}
-		cause += fmt.Sprintf("[%d != %d]", c.PrevIndex, prev.modified)
+		cause += fmt.Sprintf("[%d != %d]", prevIndex, r.modified)
 	}
 	return cause
 }
@@ -336,6 +346,8 @@ func (t *txn) commit(position uint64, note []byte) error {
 		return err
 	}
 	s.turn.memtable.add(int64(t.b.Len()), int64(t.b.Count()))
+	s.committing.Store(true)
+	defer s.committing.Store(false)
 	if err := errors.Join(t.b.Commit(pebble.NoSync), s.Failure()); err != nil {
 		return err
 	}

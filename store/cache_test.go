@@ -98,32 +98,15 @@ func TestNodeCacheIsReadWhileItChanges(t *testing.T) {
 	for i := range paths {
 		paths[i] = ParsePath(Keys, fmt.Sprintf("/%d/%d", i%7, i))
 	}
-	var wg sync.WaitGroup
-	done := make(chan struct{})
-	for i := range 3 {
-		wg.Go(func() {
-			rnd := rand.New(rand.NewPCG(uint64(i), 1))
-			newest := make([]Index, len(paths))
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				k := rnd.IntN(len(paths))
-				r, generation := c.get(paths[k])
-				switch {
-				case r == nil: // one that Apply would refuse to take
-					c.offer(paths[k], &record{created: Index(k), modified: 1 << 60}, generation-1)
-				case r.created != Index(k) || r.modified < newest[k] || r.modified == 1<<60:
-					t.Errorf("%s: a record of key %d at %d, after %d", paths[k].name, r.created, r.modified, newest[k])
-					return
-				default:
-					newest[k] = r.modified
-				}
-			}
-		})
-	}
+	stop := readUntilStopped(t, paths, 0, func(k int) *record {
+		r, generation := c.get(paths[k])
+		if r == nil { // one that Apply would refuse to take
+			c.offer(paths[k], &record{created: Index(k), modified: 1 << 60}, generation-1)
+		} else if r.modified == 1<<60 {
+			t.Errorf("%s: what was offered too late is there", paths[k].name)
+		}
+		return r
+	})
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for i := range 40_000 {
 		k := rnd.IntN(len(paths))
@@ -138,6 +121,39 @@ func TestNodeCacheIsReadWhileItChanges(t *testing.T) {
 			c.set(paths[k], &record{created: Index(k), modified: Index(i)})
 		}
 	}
-	close(done)
-	wg.Wait()
+	stop()
+}
+
+// readUntilStopped has goroutines read keys at random, the k-th of which was
+// made at k, and demands that none of them goes back by more than slack.
+func readUntilStopped(t *testing.T, paths []Path, slack Index, get func(k int) *record) (stop func()) {
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for i := range 3 {
+		wg.Go(func() {
+			rnd := rand.New(rand.NewPCG(uint64(i), 1))
+			newest := make([]Index, len(paths))
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				k := rnd.IntN(len(paths))
+				r := get(k)
+				if r == nil {
+					continue
+				}
+				if r.created != Index(k) || r.modified+slack < newest[k] {
+					t.Errorf("%s: a record of key %d at %d, after %d", paths[k].name, r.created, r.modified, newest[k])
+					return
+				}
+				newest[k] = max(newest[k], r.modified)
+			}
+		})
+	}
+	return func() {
+		close(done)
+		wg.Wait()
+	}
 }

@@ -31,20 +31,21 @@ const (
 	// they have at least.
 	blockShare = 64 << 20
 
-	// Rows begin anew when their room changes, so it changes in large steps.
-	roomierBy, tighterBy = 1.5, 3
+	// Rows move when their room changes, so it changes in large steps.
+	roomierBy, tighterBy = 1.25, 3
 )
 
-// fit gives rows the room that is right for so many bytes on disk. Those that
-// were there are read again when they are asked for. Only who holds the turn
-// may call it.
+// fit gives rows the room that is right for so many bytes on disk. Only who
+// holds the turn may call it.
 func (c *caches) fit(disk int64) {
 	now := c.rows.Load()
-	want := max(c.least, min(c.most, disk-blockShare))
+	want := max(c.least, min(c.most, (disk-blockShare)/2*3)) // on disk they are compressed
 	if want == now.limit || float64(want) < roomierBy*float64(now.limit) && float64(now.limit) < tighterBy*float64(want) {
 		return
 	}
-	c.rows.Store(newRowCache(want, now.epoch+1))
+	next, before := now.succeed(want), now.figures()
+	next.hits, next.misses = before.Hits, before.Misses
+	c.rows.Store(next)
 }
 
 // get returns the record at p, or nil and the generation to hand to offer.

@@ -20,10 +20,11 @@ const (
 	CompareAndSwap   Op = 6
 	CompareAndDelete Op = 7
 	Sweep            Op = 8 // remove what is due
+	Transact         Op = 9 // several of the others but Sweep, or nothing
 )
 
 func (o Op) String() string {
-	names := [...]string{"", "set", "create", "createInOrder", "update", "delete", "compareAndSwap", "compareAndDelete", "sweep"}
+	names := [...]string{"", "set", "create", "createInOrder", "update", "delete", "compareAndSwap", "compareAndDelete", "sweep", "transact"}
 	if int(o) < len(names) && o > 0 {
 		return names[o]
 	}
@@ -33,7 +34,7 @@ func (o Op) String() string {
 // Command is one requested mutation, complete in itself.
 type Command struct {
 	Op    Op
-	Path  Path // of CreateInOrder, the directory; of Sweep, nothing
+	Path  Path // of CreateInOrder, the directory; of Sweep, nothing; of Transact, the root of the space it is in
 	Value string
 	Dir   bool // Set, Create, CreateInOrder: make a directory. Delete: an empty directory may go
 
@@ -49,6 +50,8 @@ type Command struct {
 	Limit int // Sweep: how many nodes go at most; 0: any number
 	Bytes int // Sweep: once the values that went have so many bytes, no more go; 0: any number
 
+	Transaction *Transaction // of Transact, which has nothing else
+
 	// Now is the log's clock in nanoseconds since 1970 when the command
 	// entered the log. It travels beside the command, not inside it.
 	Now int64
@@ -58,10 +61,12 @@ type Command struct {
 //
 //	version(1)=1  op(1)  flags(1)  space(1)  len path  len value
 //	[len prevValue]  [prevIndex uvarint]  [ttl 8 bytes]  [limit uvarint]
-//	[bytes uvarint]
+//	[bytes uvarint]  [transaction]
 //
 // where len is a uvarint followed by that many bytes, and the bracketed parts
-// stand there when their flag is set. A change of meaning takes a new version.
+// stand there when their flag is set; the transaction of a Transact, which
+// sets no flag, is drawn in transaction.go. A change of meaning takes a new
+// version.
 const (
 	commandVersion = 1
 
@@ -112,6 +117,9 @@ func (c *Command) AppendBinary(b []byte) ([]byte, error) {
 	if c.Bytes != 0 {
 		b = binary.AppendUvarint(b, uint64(c.Bytes))
 	}
+	if c.Op == Transact {
+		return c.Transaction.append(b, c.Path.space)
+	}
 	return b, nil
 }
 
@@ -137,7 +145,7 @@ func (c *Command) UnmarshalBinary(b []byte) error {
 		Refresh:   flags&cmdRefresh != 0,
 		Expires:   flags&cmdExpires != 0,
 	}
-	if c.Op < Set || c.Op > Sweep {
+	if c.Op < Set || c.Op > Transact {
 		return errBadCommand
 	}
 	c.Path = Path{Space(b[3]), string(name)}
@@ -157,6 +165,10 @@ func (c *Command) UnmarshalBinary(b []byte) error {
 	if flags&cmdBytes != 0 {
 		c.Bytes = int(d.uvarint())
 	}
+	if c.Op == Transact {
+		c.Transaction = d.transaction(c.Path.space)
+		d.failed = d.failed || flags != 0 || c.Value != ""
+	}
 	if d.failed || len(d.b) > 0 || !c.Path.valid(c.Op) {
 		return errBadCommand
 	}
@@ -164,13 +176,16 @@ func (c *Command) UnmarshalBinary(b []byte) error {
 }
 
 // valid reports whether p is a path that ParsePath could have made; a Sweep
-// has none.
+// has none, a Transact that of a root.
 func (p Path) valid(o Op) bool {
 	if o == Sweep {
 		return p == Path{}
 	}
 	if p.space != Keys && p.space != Cluster && p.space != Auth {
 		return false
+	}
+	if o == Transact {
+		return p == Root(p.space)
 	}
 	return p.name != "" && ParsePath(p.space, p.name) == p
 }

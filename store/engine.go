@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"keytree/store/compaction"
 )
 
 // An engine is Pebble's way to tell us things. Pebble goes on trying when the
@@ -19,6 +21,7 @@ type engine struct {
 	once   sync.Once
 	failed chan struct{}
 	err    error // set before failed is closed
+	stalls compaction.Stalls
 }
 
 func newEngine(dir string, log *slog.Logger) *engine {
@@ -58,7 +61,7 @@ func (e *engine) failure() error {
 
 // listener hears of what goes on behind the calls.
 func (e *engine) listener() *pebble.EventListener {
-	return &pebble.EventListener{
+	l := &pebble.EventListener{
 		BackgroundError: func(err error) {
 			if !errors.Is(err, pebble.ErrCancelledCompaction) && !errors.Is(err, pebble.ErrClosed) {
 				e.fail(fmt.Errorf("write the tree in %s: %w", e.dir, err))
@@ -66,6 +69,8 @@ func (e *engine) listener() *pebble.EventListener {
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) { e.fail(&Damage{e.dir, info.Details}) },
 	}
+	e.stalls.Observe(l)
+	return l
 }
 
 // Infof implements pebble.Logger.

@@ -35,6 +35,7 @@ func (t *txn) sweep(c *Command) {
 			continue
 		}
 		t.index++
+		t.ended = append(t.ended, r.expiry)
 		t.take(ActionExpire, h.path, r)
 		limit--
 		bytes -= len(r.value)
@@ -57,6 +58,11 @@ func (t *txn) takeOffSwept() {
 	end := append(appendDueKey(nil, last.expiry, last.path), 0)
 	t.check(t.b.DeleteRange(appendDueKey(nil, first.expiry, first.path), end, nil))
 }
+
+// Ended are the ends of life of the nodes that the last Apply's sweeps have
+// removed, in their order. They are the caller's until the next Apply, and only
+// who applies may ask.
+func (s *Store) Ended() []Expiry { return s.txn.ended }
 
 // unbounded is n, or if that is not above 0 more than there will ever be.
 func unbounded(n int) int {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"path"
+	"reflect"
 	"testing"
 )
 
@@ -33,6 +34,11 @@ func FuzzCommand(f *testing.F) {
 		{Op: CompareAndSwap, Path: ParsePath(Cluster, "/a/b"), PrevValue: "x", PrevIndex: 7, Refresh: true},
 		{Op: Sweep, Limit: 9},
 		{Op: Sweep, Limit: 500, Bytes: 1 << 20},
+		{Op: Transact, Path: Root(Auth), Transaction: &Transaction{}},
+		{Op: Transact, Path: Root(Keys), Transaction: &Transaction{
+			Compares:   []Compare{{Path: ParsePath(Keys, "/a"), PrevValue: "1", PrevIndex: 2}, {Path: Root(Keys), Missing: true}},
+			Operations: []Command{set("/a", "2"), {Op: Delete, Path: ParsePath(Keys, "/d"), Recursive: true}},
+		}},
 	} {
 		b, _ := c.AppendBinary(nil)
 		f.Add(b)
@@ -47,7 +53,7 @@ func FuzzCommand(f *testing.F) {
 			t.Fatal(err)
 		}
 		var d Command
-		if err := d.UnmarshalBinary(again); err != nil || d != c {
+		if err := d.UnmarshalBinary(again); err != nil || !reflect.DeepEqual(d, c) {
 			t.Fatalf("%+v became %+v: %v", c, d, err)
 		}
 	})

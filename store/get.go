@@ -24,6 +24,9 @@ func (s *Store) Get(p Path) (Node, Index, error) {
 		return Node{}, index, err
 	}
 	if r == nil {
+		if err := s.awaitCommitted(); err != nil {
+			return Node{}, index, err
+		}
 		return Node{}, index, s.notFound(p, index)
 	}
 	s.await(r.modified)
@@ -37,6 +40,23 @@ func (s *Store) await(index Index) {
 	for s.Index() < index {
 		runtime.Gosched()
 	}
+}
+
+// awaitCommitted returns once all is published that Pebble shows now. A node
+// that is gone has no index to await, and who saw it gone must not find an
+// older state elsewhere: a transaction is seen whole, or not at all.
+func (s *Store) awaitCommitted() error {
+	if !s.committing.Load() {
+		return nil
+	}
+	c, err := readCursor(s.db)
+	if err != nil {
+		return err
+	}
+	for s.committing.Load() && s.Index() < c.index {
+		runtime.Gosched()
+	}
+	return nil
 }
 
 // notFound is the refusal of a path that has no node.

@@ -21,7 +21,10 @@ type hub struct {
 		roots   map[Space]*watchNode
 		count   int
 		births  uint64 // of groups
-		evicted uint64
+
+		// For Figures.
+		streams                     int // of count
+		evicted, cleared, published uint64
 
 		first, last *group // those that have something to deliver, in a line
 		deliverers  int
@@ -53,6 +56,9 @@ func (h *hub) add(w *Watcher, p Path, o WatchOptions) {
 	g := h.group(p, key)
 	g.size++
 	h.mu.count++
+	if g.stream {
+		h.mu.streams++
+	}
 	w.group, w.at = g, g.tail
 	switch {
 	case len(w.past) > 0:
@@ -115,6 +121,9 @@ func (h *hub) drop(w *Watcher) {
 		return
 	}
 	h.mu.count--
+	if g.stream {
+		h.mu.streams--
+	}
 	if g.size == 0 {
 		h.forget(g)
 	}
@@ -180,6 +189,7 @@ func (n *watchNode) walk(visit func(*watchNode)) {
 func (h *hub) publish(events []*Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.mu.published += uint64(len(events))
 	for _, e := range events {
 		if e.Index <= h.mu.index {
 			panic("store: an event's index went back")
@@ -272,7 +282,7 @@ func (h *hub) endAll() {
 		})
 	}
 	h.mu.roots = map[Space]*watchNode{}
-	h.mu.count = 0
+	h.mu.count, h.mu.streams = 0, 0
 }
 
 func (g *group) endAll() {

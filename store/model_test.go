@@ -143,12 +143,16 @@ func (m *model) apply(c *Command) (*Event, *Error) {
 }
 
 func (m *model) compare(c *Command, n Node) *Error {
+	return m.differ(c.PrevValue, c.PrevIndex, n)
+}
+
+func (m *model) differ(value string, index Index, n Node) *Error {
 	var causes []string
-	if c.PrevValue != "" && c.PrevValue != n.Value {
-		causes = append(causes, fmt.Sprintf("[%s != %s]", c.PrevValue, n.Value))
+	if value != "" && value != n.Value {
+		causes = append(causes, fmt.Sprintf("[%s != %s]", value, n.Value))
 	}
-	if c.PrevIndex != 0 && c.PrevIndex != n.Modified {
-		causes = append(causes, fmt.Sprintf("[%d != %d]", c.PrevIndex, n.Modified))
+	if index != 0 && index != n.Modified {
+		causes = append(causes, fmt.Sprintf("[%d != %d]", index, n.Modified))
 	}
 	if causes == nil {
 		return nil
@@ -230,6 +234,9 @@ func TestModel(t *testing.T) {
 				done += w.step()
 			}
 			w.compareAll()
+			if w.whole == 0 || w.refused == 0 {
+				t.Errorf("%d transactions were done and %d refused: this shows nothing of them", w.whole, w.refused)
+			}
 			if err := w.s.Close(); err != nil {
 				t.Fatal(err)
 			}

@@ -62,6 +62,14 @@ func (o ordered) made(p Path) {
 	}
 }
 
+// forget makes unknown what is known of dir: it was learnt in a trial that came
+// to nothing.
+func (o ordered) forget(dir Path) {
+	if _, seen := o[dir]; seen {
+		o[dir] = highest{}
+	}
+}
+
 // highestName is a name that no child of dir comes after.
 func (t *txn) highestName(dir Path) (name string) {
 	for p, r := range t.nodes {

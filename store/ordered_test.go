@@ -19,11 +19,14 @@ func TestKeysInOrderAreTheSameWithoutMemory(t *testing.T) {
 		cmds := make([]Command, 1+rnd.IntN(4))
 		for i := range cmds {
 			cmds[i] = orderlyCommand(rnd, stores[0].Index())
+			if rnd.IntN(6) == 0 {
+				cmds[i] = orderlyTransaction(rnd, stores[0].Index())
+			}
 		}
 		stores[0].txn.ordered = nil
 		want, got := mustApply(t, stores[0], cmds...), mustApply(t, stores[1], cmds...)
 		for i := range want {
-			if fmt.Sprint(got[i].Err) != fmt.Sprint(want[i].Err) || !reflect.DeepEqual(got[i].Event, want[i].Event) {
+			if fmt.Sprint(got[i].Err) != fmt.Sprint(want[i].Err) || !reflect.DeepEqual(got[i].Event, want[i].Event) || !reflect.DeepEqual(got[i].Events, want[i].Events) {
 				t.Fatalf("round %d: %v of %v came to %+v, want %+v", round, cmds[i].Op, cmds[i].Path, got[i], want[i])
 			}
 			if want[i].Err != nil && cmds[i].Op == CreateInOrder {
@@ -57,6 +60,18 @@ func orderlyCommand(rnd *rand.Rand, index Index) Command {
 	return Command{Op: CreateInOrder, Path: dir, Value: "in order"}
 }
 
+// orderlyTransaction is often refused, after some of its operations.
+func orderlyTransaction(rnd *rand.Rand, index Index) Command {
+	operations := make([]Command, 1+rnd.IntN(4))
+	for i := range operations {
+		operations[i] = orderlyCommand(rnd, index+Index(i))
+	}
+	if rnd.IntN(2) == 0 {
+		operations = append(operations, Command{Op: Delete, Path: Root(Keys)})
+	}
+	return transaction(operations...)
+}
+
 func TestKeyInOrderIsRefusedWhereItsNameIsTakenByARestore(t *testing.T) {
 	from, to := mustOpen(t), mustOpen(t)
 	post := Command{Op: CreateInOrder, Path: ParsePath(Keys, "/q")}
@@ -67,6 +82,29 @@ func TestKeyInOrderIsRefusedWhereItsNameIsTakenByARestore(t *testing.T) {
 	}
 	if r := mustApply(t, to, post)[0]; r.Err == nil {
 		t.Errorf("got %+v, want a refusal: the name is taken", r.Event)
+	}
+}
+
+// What was learnt of a directory in a transaction that was taken back is not
+// true: what it had removed is there again.
+func TestKeysInOrderForgetWhatARefusedTransactionTaught(t *testing.T) {
+	s := mustOpen(t)
+	post := Command{Op: CreateInOrder, Path: ParsePath(Keys, "/q")}
+	mustApply(t, s, set("/q/"+orderedName(5), "taken"))
+	r := mustApply(t, s, transaction(remove("/q"), post, post, remove("/")))[0]
+	if r.Err == nil {
+		t.Fatal("it was not refused")
+	}
+	if top, seen := s.txn.ordered[post.Path]; !seen || top.known {
+		t.Errorf("the highest name is said to be %q", top.name)
+	}
+	results := mustApply(t, s, post, post, post, post)
+	if last := results[3]; results[2].Err != nil || last.Err == nil {
+		t.Errorf("got %+v and %+v, want a refusal of the last: its name is taken", results[2], last)
+	}
+	mustApply(t, s, transaction(set("/q/zzz", "1"), remove("/")))
+	if top := s.txn.ordered[post.Path]; top.known {
+		t.Errorf("the highest name is said to be %q", top.name)
 	}
 }
 

@@ -28,9 +28,12 @@ import (
 //	flags(1)  bit 0: read since it was written, bit 1: forgotten
 //	name, record
 type rowCache struct {
-	seed   maphash.Seed
-	limit  int64  // bytes
-	epoch  uint64 // sets its generations apart from those of others
+	seed  maphash.Seed
+	limit int64  // bytes
+	epoch uint64 // sets its generations apart from those of others
+
+	hits, misses uint64 // of those before it, for Figures
+
 	shards [cacheShards]rowShard
 }
 
@@ -46,7 +49,8 @@ type rowShard struct {
 	full       bool // rows have been dropped for others
 	hits       uint
 	misses     uint
-	_          [16]byte // makes two cache lines
+	before     *rowShard // whose rows s takes over, or nil
+	_          [8]byte   // makes two cache lines
 }
 
 const (
@@ -110,6 +114,9 @@ func (c *rowCache) get(p Path) (r *record, near bool, generation uint64) {
 	defer s.mu.Unlock()
 	at := s.find(p, hash)
 	if at < 0 {
+		at = s.fetch(p, hash)
+	}
+	if at < 0 {
 		return nil, false, s.generation
 	}
 	row := s.row(at)
@@ -140,6 +147,7 @@ func (c *rowCache) set(p Path, r *record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.generation++
+	s.renounce(p, hash)
 	if r != nil {
 		s.put(p, hash, r)
 	} else if at := s.find(p, hash); at >= 0 {
@@ -152,14 +160,12 @@ func (c *rowCache) clear(dir Path) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		s.generation++
-		s.each(func(at int) {
-			row := s.row(at)
-			p := Path{Space(row[14]), unsafe.String(&row[rowHeader], rowName(row))} // for this moment only
-			if row[15]&rowForgotten == 0 && p.Under(dir) {
-				s.forget(at)
-			}
-		})
+		s.clear(dir)
+		if s.before != nil {
+			s.before.mu.Lock()
+			s.before.clear(dir)
+			s.before.mu.Unlock()
+		}
 		s.mu.Unlock()
 	}
 }
@@ -170,6 +176,7 @@ func (c *rowCache) reset() {
 		s := &c.shards[i]
 		s.mu.Lock()
 		s.generation++
+		s.before = nil
 		clear(s.chains)
 		s.head, s.tail, s.wrapped, s.full = 0, 0, false, false
 		s.mu.Unlock()
@@ -190,6 +197,18 @@ func rowHash(row []byte) uint32 { return binary.LittleEndian.Uint32(row[4:]) }
 
 // alignRow is the room that a row of size bytes takes.
 func alignRow(size int) int { return (size + rowAlign - 1) &^ (rowAlign - 1) }
+
+// clear forgets everything beneath dir.
+func (s *rowShard) clear(dir Path) {
+	s.generation++
+	s.each(func(at int) {
+		row := s.row(at)
+		p := Path{Space(row[14]), unsafe.String(&row[rowHeader], rowName(row))} // for this moment only
+		if row[15]&rowForgotten == 0 && p.Under(dir) {
+			s.forget(at)
+		}
+	})
+}
 
 // each visits all rows, the oldest first. The visitor may forget them.
 func (s *rowShard) each(visit func(at int)) {
@@ -250,8 +269,13 @@ func (s *rowShard) put(p Path, hash uint32, r *record) {
 	row[14], row[15] = byte(p.space), 0
 	copy(row[rowHeader:], p.name)
 	r.append(row[rowHeader+len(p.name) : rowHeader+len(p.name)])
+	s.enter(at, hash)
+}
+
+// enter puts the row at an offset on its chain.
+func (s *rowShard) enter(at int, hash uint32) {
 	chain := s.chain(hash)
-	copy(row, chain)
+	copy(s.ring[at:at+4], chain)
 	s.link(chain, at)
 }
 

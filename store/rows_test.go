@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -129,31 +128,10 @@ func TestCachesNeverGoBack(t *testing.T) {
 	for i := range paths {
 		paths[i] = ParsePath(Keys, fmt.Sprintf("/%d/%d", i%7, i))
 	}
-	var wg sync.WaitGroup
-	done := make(chan struct{})
-	for i := range 3 {
-		wg.Go(func() {
-			rnd := rand.New(rand.NewPCG(uint64(i), 1))
-			newest := make([]Index, len(paths))
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				k := rnd.IntN(len(paths))
-				r, _ := c.get(paths[k])
-				if r == nil {
-					continue
-				}
-				if r.created != Index(k) || r.modified+1 < newest[k] {
-					t.Errorf("%s: a record of key %d at %d, after %d", paths[k].name, r.created, r.modified, newest[k])
-					return
-				}
-				newest[k] = max(newest[k], r.modified)
-			}
-		})
-	}
+	stop := readUntilStopped(t, paths, 1, func(k int) *record {
+		r, _ := c.get(paths[k])
+		return r
+	})
 	versions := make([]Index, len(paths))
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for i := range 60_000 {
@@ -167,15 +145,71 @@ func TestCachesNeverGoBack(t *testing.T) {
 			t.Fatalf("%s is at %d, not %d", paths[k].name, r.modified, versions[k])
 		}
 	}
-	close(done)
-	wg.Wait()
+	stop()
+}
+
+// Rows move to their new room, whichever is used first: nothing is read again.
+func TestRowsMoveToTheirNewRoom(t *testing.T) {
+	const keys = 10_000
+	path := func(k int) Path { return ParsePath(Keys, fmt.Sprintf("/a/%d", k)) }
+	c := newCaches(2<<20, 32<<20)
+	for k := range keys {
+		c.rows.Load().set(path(k), &record{created: Index(k), modified: 1})
+	}
+	c.fit(blockShare + 8<<20)
+	rows := c.rows.Load()
+	for k := range keys {
+		if k%3 == 0 {
+			rows.set(path(k), &record{created: Index(k), modified: 2})
+			continue
+		}
+		if r, _, _ := rows.get(path(k)); r == nil || r.created != Index(k) || r.modified != 1 {
+			t.Fatalf("key %d: %+v", k, r)
+		}
+	}
+	for i := range rows.shards {
+		if rows.shards[i].before != nil {
+			t.Fatalf("shard %d has not moved", i)
+		}
+	}
+	for k := range keys {
+		if r, _, _ := rows.get(path(k)); r == nil || r.created != Index(k) || (r.modified == 2) != (k%3 == 0) {
+			t.Fatalf("key %d after the move: %+v", k, r)
+		}
+	}
+}
+
+// What is removed, alone, with its directory or with all others, does not come
+// back from where the rows were, also not by a reader that still looks there.
+func TestWhatIsGoneDoesNotMove(t *testing.T) {
+	p, inside := ParsePath(Keys, "/a"), ParsePath(Keys, "/d/a")
+	for name, remove := range map[string]func(*caches){
+		"set":   func(c *caches) { c.set(p, nil); c.set(inside, nil) },
+		"clear": func(c *caches) { c.clear(ParsePath(Keys, "/d")); c.clear(ParsePath(Keys, "/")) },
+		"reset": func(c *caches) { c.reset() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCaches(2<<20, 32<<20)
+			c.set(inside, &record{modified: 1})
+			reader := c.rows.Load()
+			_, _, generation := reader.get(p)
+			c.fit(blockShare + 8<<20)
+			remove(c)
+			reader.offer(p, &record{modified: 1}, generation)
+			for _, p := range []Path{p, inside} {
+				if r, _ := c.get(p); r != nil {
+					t.Errorf("%s is there at %d", p.name, r.modified)
+				}
+			}
+		})
+	}
 }
 
 // Who missed before the rows began anew has nothing to offer to the new ones.
 func TestRowsRefuseWhatWasReadForOthers(t *testing.T) {
 	c, p := newCaches(256<<10, 16<<20), ParsePath(Keys, "/a")
 	_, generation := c.get(p)
-	c.set(p, &record{modified: 2})
+	c.set(p, nil)
 	c.fit(blockShare + 8<<20)
 	c.offer(p, &record{modified: 1}, generation)
 	if r, _ := c.get(p); r != nil {
@@ -192,8 +226,8 @@ func TestRowsFollowWhatIsOnDiskInLargeSteps(t *testing.T) {
 	const mb = 1 << 20
 	c := newCaches(8*mb, 101*mb)
 	for i, step := range []struct{ disk, rows int64 }{
-		{0, 7}, {60, 7}, {64 + 10, 7}, {64 + 11, 11}, {64 + 16, 11}, {64 + 17, 17}, {64 + 99, 99}, {1000, 99}, // no more than may be
-		{64 + 34, 99}, {64 + 33, 33}, {0, 7}, {0, 7},
+		{0, 7}, {60, 7}, {64 + 5, 7}, {64 + 6, 9}, {64 + 7, 9}, {64 + 8, 12}, {64 + 66, 99}, {1000, 99}, // no more than may be
+		{64 + 24, 99}, {64 + 22, 33}, {0, 7}, {0, 7},
 	} {
 		before := c.rows.Load()
 		c.fit(step.disk * mb)
@@ -202,7 +236,7 @@ func TestRowsFollowWhatIsOnDiskInLargeSteps(t *testing.T) {
 			t.Fatalf("step %d: %d MiB of rows, want %d", i, after.limit/mb, step.rows)
 		}
 		if after != before && after.limit == before.limit {
-			t.Errorf("step %d: the rows began anew for nothing", i)
+			t.Errorf("step %d: the rows move for nothing", i)
 		}
 	}
 	off := newCaches(-1, 0)

@@ -57,15 +57,9 @@ func (x *script) run(t *testing.T, d *datadriven.TestData) string {
 		x.now = time.Duration(s * float64(time.Second))
 		return ""
 	case "batch":
-		var cmds []Command
-		for _, line := range strings.Split(d.Input, "\n") {
-			op, args, err := datadriven.ParseLine(line)
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmds = append(cmds, x.command(t, &datadriven.TestData{Pos: d.Pos, Cmd: op, CmdArgs: args}))
-		}
-		return x.apply(t, cmds...)
+		return x.apply(t, x.batch(t, d)...)
+	case "transact":
+		return x.apply(t, x.transaction(t, d, strings.Split(d.Input, "\n")))
 	case "get":
 		n, index, err := x.s.Get(pathArg(d))
 		if err != nil {
@@ -136,6 +130,53 @@ func pathArg(d *datadriven.TestData) Path {
 	return ParsePath(Keys, raw)
 }
 
+// batch reads one command from each line; those between "begin" and "end" are
+// a transaction.
+func (x *script) batch(t *testing.T, d *datadriven.TestData) (cmds []Command) {
+	t.Helper()
+	lines := strings.Split(d.Input, "\n")
+	for len(lines) > 0 {
+		if end := slices.Index(lines, "end"); lines[0] == "begin" && end > 0 {
+			cmds = append(cmds, x.transaction(t, d, lines[1:end]))
+			lines = lines[end+1:]
+			continue
+		}
+		cmds = append(cmds, x.command(t, line(t, d, lines[0])))
+		lines = lines[1:]
+	}
+	return cmds
+}
+
+// line reads one line of the input of d.
+func line(t *testing.T, d *datadriven.TestData, text string) *datadriven.TestData {
+	t.Helper()
+	op, args, err := datadriven.ParseLine(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &datadriven.TestData{Pos: d.Pos, Cmd: op, CmdArgs: args}
+}
+
+// transaction reads a compare or an operation from each line.
+func (x *script) transaction(t *testing.T, d *datadriven.TestData, lines []string) Command {
+	t.Helper()
+	tr := &Transaction{}
+	for _, text := range lines {
+		one := line(t, d, text)
+		if one.Cmd != "cmp" {
+			tr.Operations = append(tr.Operations, x.command(t, one))
+			continue
+		}
+		c := Compare{Path: pathArg(one), Missing: one.HasArg("missing")}
+		one.MaybeScanArgs(t, "prevValue", &c.PrevValue)
+		var index int64
+		one.MaybeScanArgs(t, "prevIndex", &index)
+		c.PrevIndex = Index(index)
+		tr.Compares = append(tr.Compares, c)
+	}
+	return Command{Op: Transact, Path: Root(Keys), Transaction: tr, Now: epoch.Add(x.now).UnixNano()}
+}
+
 // command reads one line: an operation, a path, and name=value parameters.
 func (x *script) command(t *testing.T, d *datadriven.TestData) Command {
 	t.Helper()
@@ -170,12 +211,17 @@ func (x *script) apply(t *testing.T, cmds ...Command) string {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	for _, r := range results {
+	for i, r := range results {
 		switch {
 		case r.Err != nil:
 			fmt.Fprintln(&b, refusal(r.Err))
 		case r.Event != nil:
 			fmt.Fprintln(&b, x.showEvent(r.Event))
+		case cmds[i].Op == Transact:
+			for _, e := range r.Events {
+				fmt.Fprintln(&b, x.showEvent(e))
+			}
+			fmt.Fprintf(&b, "index=%d\n", r.Index)
 		default:
 			fmt.Fprintf(&b, "index=%d\n", r.Index)
 			for i := before + 1; i <= r.Index; i++ {

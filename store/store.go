@@ -74,6 +74,11 @@ type Store struct {
 	bytes atomic.Int64  // of the Keys space, see Bytes; written by who applies
 	swaps atomic.Uint64 // how often a Restore has begun to swap the trees; a capture may not span one
 
+	// committing is true from before Pebble shows a batch until the batch is
+	// published: who sees it false has seen nothing that is not. Written by who
+	// applies.
+	committing atomic.Bool
+
 	at struct { // where the tree stands; changed with turn held
 		sync.Mutex
 		cursor

@@ -21,11 +21,13 @@ type txn struct {
 	auth    uint64           // commands on the Auth space
 	due     map[dueHint]bool // changes to the due list; false: taken off
 	swept   []dueHint        // those that a sweep under way takes off at its end
+	ended   []Expiry         // of the nodes that sweeps have removed, see Ended
 	events  []*Event
 	results []Result
 	scratch []byte
 	failed  error // the disk's, not a refusal
 	ordered ordered
+	trial   trial
 }
 
 type dueHint struct {
@@ -43,6 +45,7 @@ func (s *Store) begin() *txn {
 	}
 	t.results = t.results[:0]
 	t.failed = nil
+	t.ended = t.ended[:0]
 	t.bytes = 0
 	t.auth = 0
 	if t.b == nil {
@@ -148,7 +151,7 @@ func (t *txn) put(p Path, r, prev *record) {
 	copy(op.Key, t.scratch)
 	r.append(op.Value[:0])
 	t.check(op.Finish())
-	t.nodes[p] = r
+	t.know(p, r)
 	t.ordered.made(p)
 	if prev != nil {
 		t.bytes -= bytesOf(p, len(prev.value))
@@ -160,6 +163,14 @@ func (t *txn) put(p Path, r, prev *record) {
 	if r.expiry != Never {
 		t.putOn(r.expiry, p)
 	}
+}
+
+// know notes that r is the node at p now; nil: there is none.
+func (t *txn) know(p Path, r *record) {
+	if t.trial.on {
+		t.remember(p)
+	}
+	t.nodes[p] = r
 }
 
 // drop removes the node prev at p, not what is beneath it.
@@ -177,7 +188,7 @@ type doomed struct {
 func (t *txn) erase(d doomed) {
 	t.scratch = appendNodeKey(t.scratch[:0], d.path)
 	t.check(t.b.Delete(t.scratch, nil))
-	t.nodes[d.path] = nil
+	t.know(d.path, nil)
 	t.bytes -= bytesOf(d.path, d.value)
 	if d.expiry != Never {
 		t.takeOff(d.expiry, d.path)
@@ -211,9 +222,13 @@ func (t *txn) dropBeneath(dir Path) {
 	prefix := appendDirPrefix(nil, dir)
 	t.check(t.b.DeleteRange(with(prefix, sepName), with(prefix, sepDir+1), nil))
 	for p := range t.nodes {
-		if p.Under(dir) {
-			delete(t.nodes, p)
+		if !p.Under(dir) {
+			continue
 		}
+		if t.trial.on {
+			t.remember(p)
+		}
+		delete(t.nodes, p)
 	}
 	t.cleared = append(t.cleared, dir)
 }
@@ -288,7 +303,7 @@ func (t *txn) check(err error) {
 func (t *txn) putOn(e Expiry, p Path) {
 	t.scratch = appendDueKey(t.scratch[:0], e, p)
 	t.check(t.b.Set(t.scratch, nil, nil))
-	t.due[dueHint{e, p}] = true
+	t.list(dueHint{e, p}, true)
 }
 
 func (t *txn) takeOff(e Expiry, p Path) {
@@ -297,7 +312,15 @@ func (t *txn) takeOff(e Expiry, p Path) {
 	}
 	t.scratch = appendDueKey(t.scratch[:0], e, p)
 	t.check(t.b.Delete(t.scratch, nil))
-	t.due[dueHint{e, p}] = false
+	t.list(dueHint{e, p}, false)
+}
+
+// list notes whether h is on the due list now.
+func (t *txn) list(h dueHint, on bool) {
+	if t.trial.on {
+		t.rememberHint(h)
+	}
+	t.due[h] = on
 }
 
 // compareHints orders the due list as its keys do.

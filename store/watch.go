@@ -147,6 +147,7 @@ func (s *Store) Watch(p Path, o WatchOptions) (*Watcher, error) {
 	w.index = h.mu.index
 	if o.Since > 0 && o.Since <= h.mu.index {
 		if oldest := h.mu.history.oldest(h.mu.index); o.Since < oldest {
+			h.mu.cleared++
 			return nil, &Error{
 				Code:  CodeHistoryCleared,
 				Cause: fmt.Sprintf("the requested history has been cleared [%d/%d]", oldest, o.Since),

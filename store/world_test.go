@@ -24,6 +24,8 @@ type world struct {
 	now     int64
 	batches []Batch // from position 1 on
 	names   []string
+
+	whole, refused int // transactions of more than one operation
 }
 
 func (w *world) open() {
@@ -60,6 +62,14 @@ func (w *world) step() int {
 
 func (w *world) command() Command {
 	w.now += w.rnd.Int64N(int64(100 * time.Millisecond))
+	if w.rnd.IntN(12) == 0 {
+		return w.transaction()
+	}
+	return w.plain()
+}
+
+// plain is a command that is no transaction.
+func (w *world) plain() Command {
 	c := Command{Now: w.now}
 	c.Op = Op(1 + w.rnd.IntN(int(Sweep)))
 	if c.Op == Sweep && w.rnd.IntN(4) > 0 {
@@ -119,9 +129,12 @@ func (w *world) apply(cmds []Command) {
 	}
 	for i := range cmds {
 		c := &cmds[i]
-		if c.Op == Sweep {
+		switch c.Op {
+		case Sweep:
 			w.m.sweep(c.Now)
-		} else {
+		case Transact:
+			w.compareTransaction(c, results[i])
+		default:
 			want, refused := w.m.apply(c)
 			if got := describe(results[i].Event, results[i].Err); got != describe(want, refused.orNil()) {
 				t.Fatalf("%v %q of batch %d:\n got %s\nwant %s", c.Op, c.Path.name, b.Position, got, describe(want, refused.orNil()))

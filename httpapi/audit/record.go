@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -46,9 +47,10 @@ const (
 //	certificate? common name of the client's verified certificate, whether or not it names a user
 //	method       of HTTP
 //	path         as it was sent, without the query
-//	kind?        what it is about: key, member, user, role, auth (the switch), log (the level), token (of discovery)
+//	kind?        what it is about: key, member, user, role, auth (the switch), log (the level), token (of discovery), txn (a transaction)
 //	name?        which one: a key's path, a member's ID, a user's name
 //	parameters?  see Parameters
+//	operations?  of a transaction: [{"action","key","parameters"?},...]
 //	outcome      done, denied, refused, failed or unknown
 //	status?      of HTTP; there is none when the connection was cut before an answer
 //	code?        errorCode of the dialect
@@ -69,11 +71,19 @@ type Record struct {
 	Path        string
 	Kind, Name  string
 	Parameters  *Parameters
+	Operations  []Operation
 	Outcome     Outcome
 	Status      int
 	Code        int
 	Index       uint64
 	Duration    time.Duration
+}
+
+// Operation is a part of a transaction.
+type Operation struct {
+	Action     string      `json:"action"`
+	Key        string      `json:"key"`
+	Parameters *Parameters `json:"parameters,omitempty"`
 }
 
 // Parameters are those of a request on a key, as far as they say what is to
@@ -97,6 +107,7 @@ type Parameters struct {
 const (
 	maxPath      = 4096
 	maxName      = 4096
+	maxKey       = 1024 // of each operation of a transaction, of which there are many
 	maxUser      = 1024
 	maxForwarded = 256
 	maxShort     = 64 // of what is short, unless somebody plays games
@@ -115,6 +126,7 @@ type line struct {
 	Kind        string      `json:"kind,omitempty"`
 	Name        string      `json:"name,omitempty"`
 	Parameters  *Parameters `json:"parameters,omitempty"`
+	Operations  []Operation `json:"operations,omitempty"`
 	Outcome     Outcome     `json:"outcome"`
 	Status      int         `json:"status,omitempty"`
 	Code        int         `json:"code,omitempty"`
@@ -124,6 +136,10 @@ type line struct {
 
 // AppendLine appends the line of r, with its end, to b.
 func (r *Record) AppendLine(b []byte) ([]byte, error) {
+	operations := slices.Clone(r.Operations)
+	for i := range operations {
+		operations[i].Key = clip(operations[i].Key, maxKey)
+	}
 	out := bytes.NewBuffer(b)
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)
@@ -139,6 +155,7 @@ func (r *Record) AppendLine(b []byte) ([]byte, error) {
 		Kind:        r.Kind,
 		Name:        clip(r.Name, maxName),
 		Parameters:  r.Parameters,
+		Operations:  operations,
 		Outcome:     r.Outcome,
 		Status:      r.Status,
 		Code:        r.Code,

@@ -27,12 +27,14 @@ func TestALineHasItsFieldsInOrder(t *testing.T) {
 			Dir: true, Recursive: true, TTL: new(uint64(0)), PrevExist: new(false), PrevIndex: 4, PrevValued: true,
 			Refresh: true, Quorum: true, Wait: true, Stream: true, WaitIndex: 5,
 		},
-		Outcome: Refused, Status: 412, Code: 105, Index: 7, Duration: 1500 * time.Microsecond,
+		Operations: []Operation{{Action: "set", Key: "/b", Parameters: &Parameters{Dir: true}}, {Action: "delete", Key: "/c"}},
+		Outcome:    Refused, Status: 412, Code: 105, Index: 7, Duration: 1500 * time.Microsecond,
 	}
 	want := `{"time":"2026-11-21T07:45:00.12Z","client":"127.0.0.1:50000","forwarded":"192.0.2.1","user":"eve","by":"basic",` +
 		`"certificate":"box","method":"PUT","path":"/v2/keys/a","kind":"key","name":"/a",` +
 		`"parameters":{"dir":true,"recursive":true,"ttl":0,"prevExist":false,"prevIndex":4,"prevValueGiven":true,` +
 		`"refresh":true,"quorum":true,"wait":true,"stream":true,"waitIndex":5},` +
+		`"operations":[{"action":"set","key":"/b","parameters":{"dir":true}},{"action":"delete","key":"/c"}],` +
 		`"outcome":"refused","status":412,"code":105,"index":7,"duration_us":1500}` + "\n"
 	if got := line1(t, &r); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -49,7 +51,7 @@ func TestWhatThereIsNotToTellIsLeftOut(t *testing.T) {
 
 func TestLongTextsAreCutOffWithAMark(t *testing.T) {
 	long := strings.Repeat("é", 100_000)
-	r := Record{Client: long, Forwarded: long, User: long, Certificate: long, Method: long, Path: long, Name: long}
+	r := Record{Client: long, Forwarded: long, User: long, Certificate: long, Method: long, Path: long, Name: long, Operations: []Operation{{Key: long}}}
 	var got line
 	text := line1(t, &r)
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
@@ -60,11 +62,14 @@ func TestLongTextsAreCutOffWithAMark(t *testing.T) {
 		most int
 	}{
 		{got.Client, maxName}, {got.Forwarded, maxForwarded}, {got.User, maxUser}, {got.Certificate, maxUser},
-		{got.Method, maxShort}, {got.Path, maxPath}, {got.Name, maxName},
+		{got.Method, maxShort}, {got.Path, maxPath}, {got.Name, maxName}, {got.Operations[0].Key, maxKey},
 	} {
 		if want := long[:c.most] + "...(200000 bytes)"; c.text != want {
 			t.Errorf("got %d bytes, want %d: ...%s", len(c.text), len(want), c.text[max(0, len(c.text)-20):])
 		}
+	}
+	if r.Operations[0].Key != long {
+		t.Error("the record itself was changed")
 	}
 	if got := clip("aé", 2); got != "a...(3 bytes)" {
 		t.Errorf("a letter was cut in two: %q", got)

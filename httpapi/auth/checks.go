@@ -109,7 +109,7 @@ func newChecks(h Hasher, workers int, logger *slog.Logger) *checks {
 	})
 	_, _ = rand.Read(c.key[:]) // never fails
 	c.macs.New = func() any { return &mac{Hash: hmac.New(sha256.New, c.key[:])} }
-	c.counters = newCounters(c.line.length)
+	c.counters = newCounters(c.line.length, c.rights.len)
 	return c
 }
 

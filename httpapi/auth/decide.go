@@ -61,6 +61,30 @@ func (a *Authority) allowGuest(v *view, w Wish) error {
 	return nil
 }
 
+// AllowSomething decides whether who claims c has any right on any key, as
+// Allow does.
+func (a *Authority) AllowSomething(ctx context.Context, c *Claim) (string, error) {
+	v, who, err := a.proven(ctx, c)
+	switch {
+	case err != nil:
+		return c.name(), err
+	case !v.enabled:
+		return "", nil
+	case who == nil:
+		guest, err := a.role(v, GuestRole)
+		if err == nil && (guest == nil || guest.Permissions.IsEmpty()) {
+			err = ErrDenied
+		}
+		return "", err
+	}
+	for _, r := range who.roles {
+		if r.Name == RootRole || !r.Permissions.IsEmpty() {
+			return who.name, nil
+		}
+	}
+	return who.name, ErrDenied
+}
+
 // AllowRoot decides whether who claims c holds the root role, as Allow does.
 func (a *Authority) AllowRoot(ctx context.Context, c *Claim) (string, error) {
 	v, who, err := a.proven(ctx, c)

@@ -108,6 +108,42 @@ func TestWhoIsNotProvenIsNobody(t *testing.T) {
 	})
 }
 
+func TestSomethingIsAllowedToWhoHasAnyRight(t *testing.T) {
+	told(t, func(t *testing.T, b *bench) {
+		b.role("reads", []string{"/a"}, nil)
+		b.role("writes", nil, []string{"/a"})
+		b.role("nothing", nil, nil)
+		b.user("idle", "p")
+		b.user("void", "p", "nothing", "none")
+		b.user("reader", "p", "nothing", "reads")
+		b.user("writer", "p", "writes")
+		want := func(c *Claim, name string, want error) {
+			t.Helper()
+			if got, err := b.AllowSomething(t.Context(), c); !errors.Is(err, want) || got != name {
+				t.Errorf("%+v: got %q, %v, want %v", c, got, err, want)
+			}
+		}
+		want(claim("reader", "wrong"), "", nil) // auth is off
+		b.enable()
+		want(guest, "", nil)
+		for name, allowed := range map[string]error{RootUser: nil, "reader": nil, "writer": nil, "idle": ErrDenied, "void": ErrDenied, "unknown": ErrDenied} {
+			password := "p"
+			if name == RootUser {
+				password = "rootpw"
+			}
+			want(claim(name, password), name, allowed)
+			want(claim(name, "wrong"), name, ErrDenied)
+		}
+		if err := b.DeleteRole(t.Context(), "", GuestRole); err != nil {
+			t.Fatal(err)
+		}
+		want(guest, "", ErrDenied)
+		want(&Claim{Certificate: "reader"}, "reader", nil)
+		b.role(GuestRole, nil, nil)
+		want(guest, "", ErrDenied)
+	})
+}
+
 func TestACertificateCountsWhenNobodyIsNamed(t *testing.T) {
 	told(t, func(t *testing.T, b *bench) {
 		b.user("u", "p", "r")

@@ -151,10 +151,18 @@ func withForm(r request, value string, hasValue bool, ttl time.Duration) request
 		form.Set("value", value)
 	}
 	if ttl > 0 {
-		form.Set("ttl", strconv.FormatInt(int64((ttl-1)/time.Second)+1, 10))
+		form.Set("ttl", strconv.FormatInt(seconds(ttl), 10))
 	}
 	r.content, r.body = "application/x-www-form-urlencoded", []byte(form.Encode())
 	return r
+}
+
+// seconds is ttl rounded up; 0 if there is none.
+func seconds(ttl time.Duration) int64 {
+	if ttl <= 0 {
+		return 0
+	}
+	return int64((ttl-1)/time.Second) + 1
 }
 
 // askKey puts r to the cluster, about key.

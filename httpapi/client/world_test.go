@@ -49,7 +49,7 @@ func handler(t testing.TB, m *apitest.Member) http.Handler {
 	})
 	t.Cleanup(func() { stop(); running.Wait() })
 	return httpapi.New(httpapi.Config{
-		Keyspace: m.Replica, Cluster: m.Replica, Progress: m.Replica, Stats: m.Stats(), Auth: a,
+		Keyspace: m.Replica, Cluster: m.Replica, Progress: m.Replica, Pages: m.Replica, Reporter: m.Replica, Stats: m.Stats(), Auth: a,
 		Logger: slog.New(slog.DiscardHandler), Version: "0.1.0", RequestTimeout: -1,
 	})
 }

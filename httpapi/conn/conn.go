@@ -56,13 +56,8 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn, others *rest) *conn {
-	c := &conn{server: s, nc: nc, others: others}
+	c := &conn{server: s, nc: nc, raw: rawConn(nc), others: others}
 	c.life = &lifetime{server: s.std, local: nc.LocalAddr()}
-	if sc, ok := nc.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			c.raw = raw
-		}
-	}
 	c.try = c.tryRead
 	c.head.header = make(http.Header, 8)
 	c.answer.conn = c
@@ -253,7 +248,7 @@ func (c *conn) more() error {
 func (c *conn) tryRead(fd uintptr) bool {
 	c.makeRoom()
 	for {
-		n, err := syscall.Read(int(fd), c.work.in[c.to:])
+		n, err := readNow(fd, c.work.in[c.to:])
 		switch {
 		case n > 0:
 			c.to += n

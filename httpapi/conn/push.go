@@ -23,7 +23,7 @@ func newPush() *push {
 	p := &push{}
 	p.try = func(fd uintptr) bool {
 		for {
-			n, err := syscall.Write(int(fd), p.b)
+			n, err := writeNow(fd, p.b)
 			if err == syscall.EINTR {
 				continue
 			}

@@ -30,19 +30,19 @@ func newCounters() *counters {
 	return &counters{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "etcd_proxy_requests_total",
-			Help: "Requests that were to be handed to a member.",
+			Help: "Requests that were to be handed to a member; a count.",
 		}, []string{"method"}),
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "etcd_proxy_handled_total",
-			Help: "Requests that a member has answered, whatever it said.",
+			Help: "Requests that a member has answered, whatever it said; a count.",
 		}, []string{"method", "code"}),
 		drops: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "etcd_proxy_dropped_total",
-			Help: "Requests nobody was there for or nobody answered, and (failed_sending_request) attempts that failed at one member.",
+			Help: "Requests nobody was there for or nobody answered, and (failed_sending_request) attempts that failed at one member; a count.",
 		}, []string{"method", "proxying_error"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "etcd_proxy_handling_duration_seconds",
-			Help:    "How long it took until a member's answer began, watches not counted.",
+			Help:    "How long, in seconds, it took until a member's answer began, watches not counted.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 13),
 		}, []string{"method"}),
 	}
@@ -65,11 +65,11 @@ func (c *counters) register(r prometheus.Registerer) error {
 func (f *fanout) register(r prometheus.Registerer) error {
 	watches := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "keytree_proxy_shared_watches",
-		Help: "Watches of members that clients share.",
+		Help: "Watches of members that clients share; a count.",
 	}, func() float64 { n, _ := f.numbers(); return float64(n) })
 	clients := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "keytree_proxy_shared_clients",
-		Help: "Clients that watch through them.",
+		Help: "Clients that watch through keytree_proxy_shared_watches; a count.",
 	}, func() float64 { _, n := f.numbers(); return float64(n) })
 	return errors.Join(r.Register(watches), r.Register(clients))
 }

@@ -1,5 +1,6 @@
 // Package member says who is in a cluster: the identity of a server, the
-// URLs it is reached at, and how an identity follows from them.
+// URLs it is reached at, how an identity follows from them, and how a member
+// stands.
 //
 // It holds values only; how they are stored or sent is others' business.
 package member

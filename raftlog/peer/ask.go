@@ -60,6 +60,10 @@ func Ask(ctx context.Context, client *http.Client, url string) (Cluster, error) 
 	return c, nil
 }
 
+// Client is for questions to peers over plain HTTP. It dials as the streams
+// do, follows nobody, and asks no proxy.
+func (t *Transport) Client() *http.Client { return t.client }
+
 // ask decodes the JSON that a URL answers with into v.
 func ask(ctx context.Context, client *http.Client, url string, v any) (http.Header, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

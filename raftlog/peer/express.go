@@ -1,9 +1,7 @@
 package peer
 
 import (
-	"net"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -70,7 +68,7 @@ func (b *batch) tryWrite() error {
 
 // writeOnce is b.once: it never waits.
 func (b *batch) writeOnce(fd uintptr) (done bool) {
-	n, err := syscall.Write(int(fd), b.buf)
+	n, err := writeNow(fd, b.buf)
 	b.wrote = 0
 	if err == nil {
 		b.wrote = n
@@ -84,14 +82,4 @@ func (b *batch) shift(n int) {
 	if len(b.buf) == 0 && cap(b.buf) > keepSize {
 		b.buf = nil
 	}
-}
-
-// rawConn is conn's own descriptor, if it has one that takes bytes as they are.
-func rawConn(conn net.Conn) syscall.RawConn {
-	if c, ok := conn.(*net.TCPConn); ok {
-		if raw, err := c.SyscallConn(); err == nil {
-			return raw
-		}
-	}
-	return nil
 }

@@ -269,7 +269,7 @@ func metrics(t testing.TB, s *stats.Member) string {
 	}
 	var b strings.Builder
 	for _, f := range families {
-		if !strings.Contains(f.GetName(), "peer") {
+		if !strings.Contains(f.GetName(), "peer") && !strings.Contains(f.GetName(), "snapshot") {
 			continue
 		}
 		for _, m := range f.GetMetric() {

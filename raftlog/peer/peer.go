@@ -244,7 +244,13 @@ func (p *peer) knock(ctx context.Context) error {
 	return refusal
 }
 
-func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+// refusedOnWindows is that system's own number, which package syscall does not
+// take for the one it has.
+const refusedOnWindows = syscall.Errno(10061)
+
+func isRefused(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, refusedOnWindows)
+}
 
 // sleep reports whether ctx lasted as long.
 func sleep(ctx context.Context, d time.Duration) bool {

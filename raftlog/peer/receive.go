@@ -65,7 +65,7 @@ func (p *peer) receiveSnapshot(ctx context.Context, w http.ResponseWriter, r *ht
 	if err != nil {
 		return fmt.Errorf("receive a snapshot: %w", err)
 	}
-	body.report = p.report("receiving a snapshot", m)
+	body.report = p.report("receiving a snapshot", m, p.stats.SnapshotsIn)
 	err = p.self.Receiver.StepSnapshot(ctx, m, blocks)
 	if err == nil && !blocks.Whole() {
 		err = errors.New("the receiver did not read all of the snapshot")

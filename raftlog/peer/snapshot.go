@@ -83,7 +83,7 @@ func (p *peer) sendSnapshot(m *raftpb.Message, body io.WriterTo) error {
 		return fmt.Errorf("send a snapshot to %v: %w", p.id, err)
 	}
 	defer closeWith(ctx, c.conn)()
-	report := p.report("sending a snapshot", m)
+	report := p.report("sending a snapshot", m, p.stats.SnapshotsOut)
 	err = p.upload(ctx, c, head, body, report)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)

@@ -25,6 +25,9 @@ func (r *Replica) Do(ctx context.Context, c store.Command) (store.Result, error)
 	if c.PrevIndex != 0 || c.PrevValue != "" || c.Expires {
 		room = 32
 	}
+	if c.Transaction != nil {
+		room += c.Transaction.Size()
+	}
 	buf := make([]byte, raftlog.Headroom, raftlog.Headroom+len(c.Path.String())+len(c.Value)+len(c.PrevValue)+room)
 	buf, err := c.AppendBinary(buf)
 	if err != nil {
@@ -121,6 +124,9 @@ func (r *Replica) Get(p store.Path) (store.Node, store.Index, error) { return r.
 func (r *Replica) List(p store.Path, recursive bool) (*store.Listing, error) {
 	return r.tree.List(p, recursive)
 }
+
+// Page walks a piece of a directory as this member has it.
+func (r *Replica) Page(o store.PageOptions) (*store.Page, error) { return r.tree.Page(o) }
 
 // Watch subscribes to what this member applies at p.
 func (r *Replica) Watch(p store.Path, o store.WatchOptions) (*store.Watcher, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"keytree/raftlog"
 	"keytree/stats"
@@ -135,17 +136,35 @@ func (m *machine) observe(index store.Index, results []store.Result) error {
 	for i, r := range results {
 		c := &m.commands[i]
 		stale = stale || c.Path.Space() == store.Cluster
-		if c.Op == store.Sweep {
+		switch c.Op {
+		case store.Sweep:
 			m.counters.Store.Expired(int(r.Index - index))
-		} else {
+		case store.Transact:
+			m.countDone(c.Transaction.Operations[:len(r.Events)])
+		default:
 			m.count(c.Op, r.Err)
 		}
 		index = r.Index
+	}
+	if ended := m.tree.Ended(); len(ended) > 0 {
+		m.observeEnds(ended)
 	}
 	if !stale {
 		return nil
 	}
 	return m.loadRoster()
+}
+
+// observeEnds counts how late nodes were removed. That says something on the
+// member that has them removed, and not of those it did away with in an earlier life.
+func (m *machine) observeEnds(ended []store.Expiry) {
+	if !m.Leads() || m.replayTo != 0 {
+		return
+	}
+	now := m.Now()
+	for _, e := range ended {
+		m.counters.Log.Ended(time.Duration(now - int64(e)))
+	}
 }
 
 var counted = map[store.Op]stats.Op{
@@ -156,6 +175,14 @@ var counted = map[store.Op]stats.Op{
 	store.Delete:           stats.Delete,
 	store.CompareAndSwap:   stats.CompareAndSwap,
 	store.CompareAndDelete: stats.CompareAndDelete,
+}
+
+// countDone counts the operations of a transaction, each like a command of its
+// own. Of one that was refused none was done, and none is counted.
+func (m *machine) countDone(operations []store.Command) {
+	for i := range operations {
+		m.count(operations[i].Op, nil)
+	}
 }
 
 // count adds a command to the counters the way the dialect does (recorded:

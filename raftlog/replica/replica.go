@@ -159,6 +159,8 @@ func (r *Replica) newCounters(founding bool) *stats.Member {
 			Pending:        r.waiters.pending,
 			Watchers:       func() int { n, _ := r.tree.Watchers(); return n },
 			SlowWatches:    func() uint64 { _, slow := r.tree.Watchers(); return slow },
+			Events:         func() uint64 { return r.tree.Published() },
+			Figures:        r.figures,
 			ClusterVersion: func() string { return majorMinor(r.Version()) },
 			ServerVersion:  r.config.Compatible,
 			ServerID:       r.self.String(),
@@ -197,6 +199,7 @@ func (r *Replica) logConfig() raftlog.Config {
 		Observer: raftlog.Observer{
 			LeaderChanged: r.leaderChanged,
 			Appended:      func(took time.Duration, _ int) { r.counters.Log.Synced(took) },
+			Applied:       func(took time.Duration, _ int) { r.counters.Log.Applied(took) },
 		},
 	}
 }

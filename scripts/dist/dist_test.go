@@ -1,0 +1,255 @@
+package main
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mustDistribute makes archives and returns the directory and the progress.
+func mustDistribute(t *testing.T, platforms string) (dir, said string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "dist")
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-top", "../..", "-o", dir, "-platforms", platforms}, &out, &out); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	return dir, out.String()
+}
+
+// packed is what an archive has, by name.
+type packed map[string]struct {
+	text []byte
+	mode int64
+}
+
+func mustUnpack(t *testing.T, archive string) packed {
+	t.Helper()
+	f, err := os.Open(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	compressed, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, before := packed{}, ""
+	for r := tar.NewReader(compressed); ; {
+		head, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if head.Name <= before || !head.ModTime.Equal(then()) || head.Uid != 0 || head.Gid != 0 {
+			t.Errorf("%s: %+v", head.Name, head)
+		}
+		before = head.Name
+		all[head.Name] = struct {
+			text []byte
+			mode int64
+		}{text, head.Mode}
+	}
+}
+
+const version = "0.1.0"
+
+func TestAnArchiveHasTheProgramsAndAllThatBelongsToThem(t *testing.T) {
+	asked := []string{"linux/amd64"}
+	if own := runtime.GOOS + "/" + runtime.GOARCH; own != asked[0] && runtime.GOOS != "windows" {
+		asked = append(asked, own)
+	}
+	dir, said := mustDistribute(t, strings.Join(asked, ","))
+	for _, one := range asked {
+		p, err := parsePlatform(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		folder := "keytree-" + version + "-" + p.os + "-" + p.arch
+		archive := filepath.Join(dir, folder+".tar.gz")
+		if !strings.Contains(said, archive+": ") {
+			t.Errorf("it does not say that it has made %s:\n%s", archive, said)
+		}
+		all := mustUnpack(t, archive)
+		for _, name := range []string{
+			"LICENSE", "README.md", "man/keytree.1", "man/etcdctl2.1",
+			"completions/bash/keytree", "completions/zsh/_keytree", "completions/fish/keytree.fish",
+			"completions/bash/etcdctl2", "completions/zsh/_etcdctl2", "completions/fish/etcdctl2.fish",
+			"deploy/keytree.service", "deploy/keytree.env", "deploy/docker-compose.yml", "deploy/kubernetes.yaml",
+		} {
+			if f := all[folder+"/"+name]; len(f.text) == 0 || f.mode != 0o644 {
+				t.Errorf("%s: %d bytes, mode %o", name, len(f.text), f.mode)
+			}
+		}
+		for _, name := range programs() {
+			f := all[folder+"/"+name]
+			info, err := buildinfo.Read(bytes.NewReader(f.text))
+			if err != nil || f.mode != 0o755 {
+				t.Fatalf("%s: %v, mode %o", name, err, f.mode)
+			}
+			settings := map[string]string{}
+			for _, s := range info.Settings {
+				settings[s.Key] = s.Value
+			}
+			if settings["GOOS"] != p.os || settings["GOARCH"] != p.arch || settings["CGO_ENABLED"] != "0" || settings["-trimpath"] != "true" {
+				t.Errorf("%s is built with %v", name, settings)
+			}
+		}
+		if want := 14 + len(programs()); len(all) != want {
+			t.Errorf("there are %d files, want %d", len(all), want)
+		}
+		if one == runtime.GOOS+"/"+runtime.GOARCH {
+			mustWork(t, all, folder)
+		}
+	}
+	mustAddUp(t, dir, len(asked))
+}
+
+// mustWork runs the programs of an archive.
+func mustWork(t *testing.T, all packed, folder string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range programs() {
+		program := filepath.Join(dir, name)
+		if err := os.WriteFile(program, all[folder+"/"+name].text, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for beside, args := range map[string]string{"man/" + name + ".1": "man", "completions/zsh/_" + name: "completion zsh"} {
+			said, err := exec.Command(program, strings.Fields(args)...).Output()
+			if err != nil || !bytes.Equal(said, all[folder+"/"+beside].text) {
+				t.Errorf("%s is not what %s %s says (%v)", beside, name, args, err)
+			}
+		}
+	}
+}
+
+// mustAddUp looks at the sums of n archives, as sha256sum -c does.
+func mustAddUp(t *testing.T, dir string, n int) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "SHA256SUMS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		sum, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
+		archive, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || fmt.Sprintf("%x", sha256.Sum256(archive)) != sum {
+			t.Errorf("%s: wrong sum (%v)", name, err)
+		}
+		n--
+	}
+	if n != 0 {
+		t.Errorf("%d archives have no sum:\n%s", n, text)
+	}
+}
+
+func TestTheSameTreeGivesTheSameBytes(t *testing.T) {
+	one, _ := mustDistribute(t, "linux/amd64")
+	two, _ := mustDistribute(t, "linux/amd64")
+	sums := func(dir string) string {
+		text, err := os.ReadFile(filepath.Join(dir, "SHA256SUMS"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	if a, b := sums(one), sums(two); a != b {
+		t.Errorf("first %s, then %s", a, b)
+	}
+}
+
+func TestTheOrderOfFilesIsNotLeftToChance(t *testing.T) {
+	files := []file{{"b", []byte("2"), false}, {"a/x", []byte("1"), true}, {"a", []byte("3"), false}}
+	for name, write := range map[string]func(io.Writer, string, []file) error{"tar": writeTar, "zip": writeZip} {
+		var one, two bytes.Buffer
+		if err := errors.Join(write(&one, "f", files), write(&two, "f", []file{files[2], files[0], files[1]})); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(one.Bytes(), two.Bytes()) {
+			t.Errorf("%s: the bytes depend on the order", name)
+		}
+	}
+}
+
+func TestWindowsGetsAZip(t *testing.T) {
+	var b bytes.Buffer
+	if err := writeZip(&b, "f", []file{{"keytree.exe", []byte("program"), true}, {"man/keytree.1", []byte("page"), false}}); err != nil {
+		t.Fatal(err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil || !f.Modified.Equal(then()) {
+			t.Errorf("%s: %v, of %v", f.Name, err, f.Modified)
+		}
+		got = append(got, fmt.Sprintf("%s %v %s", f.Name, f.Mode(), text))
+	}
+	if want := []string{"f/keytree.exe -rwxr-xr-x program", "f/man/keytree.1 -rw-r--r-- page"}; !slices.Equal(got, want) {
+		t.Errorf("it has %q, want %q", got, want)
+	}
+}
+
+func TestNonsenseIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
+	for _, args := range []string{"-platforms linux", "-platforms linux/amd64/v2", "-platforms /amd64", "word", "-bogus"} {
+		if err := run(t.Context(), strings.Fields(args), io.Discard, io.Discard); err == nil {
+			t.Errorf("dist %s is taken", args)
+		}
+	}
+}
+
+// All that is handed out, and all that others may import, is there for every
+// system.
+func TestEverySystemCanBeBuiltFor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute where nothing has been built before")
+	}
+	list := exec.Command("go", "list", "./...")
+	list.Dir = "../.."
+	packages, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped := slices.DeleteFunc(strings.Fields(string(packages)), func(path string) bool { return strings.HasPrefix(path, "keytree/scripts") })
+	if len(shipped) < 10 {
+		t.Fatalf("there are only the packages %v", shipped)
+	}
+	for one := range strings.SplitSeq(platforms, ",") {
+		p, err := parsePlatform(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), "go", append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", os.DevNull}, shipped...)...)
+		cmd.Dir = "../.."
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.os, "GOARCH="+p.arch)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v: %v\n%s", p, err, out)
+		}
+	}
+}
