@@ -133,23 +133,34 @@ func readConfig(args, environ []string, stderr io.Writer) (*config, error) {
 	if len(rest) > 0 {
 		return c, verification("'%s' is not a valid flag", rest[0])
 	}
-	if err := r.readEnvironment(environ); err != nil {
-		return c, err
-	}
-	if c.configFile != "" {
-		if err := r.readFile(c.configFile); err != nil {
-			return c, err
-		}
-	}
-	c.noticeUnused(r.settings)
-	if err := r.fillIn(); err != nil {
-		return c, err
-	}
-	if err := c.verify(); err != nil {
+	if err := r.readOthers(environ); err != nil {
 		return c, err
 	}
 	c.advise()
+	c.adviseOnReach()
 	return c, nil
+}
+
+// readOthers reads what the command line has left open, and checks the whole.
+func (r *reading) readOthers(environ []string) error {
+	if err := r.readEnvironment(environ); err != nil {
+		return err
+	}
+	if r.configFile != "" {
+		if err := r.refuse(r.readFile(r.configFile)); err != nil {
+			return err
+		}
+	}
+	r.noticeUnused(r.settings)
+	if err := r.fillIn(); err != nil {
+		return err
+	}
+	for _, err := range r.refusals() {
+		if err := r.refuse(err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reading is a config that is being read, one source after the other.
@@ -157,6 +168,16 @@ type reading struct {
 	*config
 	settings []setting
 	by       map[string]string // who has set a setting
+	collect  func(error)       // takes what is wrong, and reading goes on; nil: it ends there
+}
+
+// refuse returns err where reading is to end with it.
+func (r *reading) refuse(err error) error {
+	if err == nil || r.collect == nil {
+		return err
+	}
+	r.collect(err)
+	return nil
 }
 
 func newReading(c *config) *reading {
@@ -197,7 +218,7 @@ func (r *reading) readArguments(args []string, stderr io.Writer) (rest []string,
 
 // fillIn gives what was left out its default.
 func (r *reading) fillIn() error {
-	if err := r.useLegacyAddresses(); err != nil {
+	if err := r.refuse(r.useLegacyAddresses()); err != nil {
 		return err
 	}
 	r.useLegacyCAs()
@@ -243,7 +264,7 @@ func (c *config) advertiseListening() {
 		c.advertiseClient = slices.Compact(c.advertiseClient)
 	}
 	c.given["advertise-client-urls"] = true
-	c.warn("%s sets listen-client-urls without advertise-client-urls: advertising %v", c.configFile, &c.advertiseClient)
+	c.warnMending("advertise-client-urls: "+c.advertiseClient.String(), "%s sets listen-client-urls without advertise-client-urls: advertising %v", c.configFile, &c.advertiseClient)
 }
 
 // alone is the cluster of this member only.
@@ -257,12 +278,16 @@ func (c *config) elections() int      { return int(c.election / c.heartbeat) }
 type notice struct {
 	level slog.Level
 	text  string
+	mend  string // what to do or set instead; empty: the text says it
 }
 
-func (c *config) warn(format string, args ...any) {
-	c.notices = append(c.notices, notice{slog.LevelWarn, fmt.Sprintf(format, args...)})
+func (c *config) warn(format string, args ...any) { c.warnMending("", format, args...) }
+
+// warnMending is warn by who knows what to do.
+func (c *config) warnMending(mend, format string, args ...any) {
+	c.notices = append(c.notices, notice{slog.LevelWarn, fmt.Sprintf(format, args...), mend})
 }
 
 func (c *config) info(format string, args ...any) {
-	c.notices = append(c.notices, notice{slog.LevelInfo, fmt.Sprintf(format, args...)})
+	c.notices = append(c.notices, notice{slog.LevelInfo, fmt.Sprintf(format, args...), ""})
 }

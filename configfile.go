@@ -112,7 +112,7 @@ func (f *file) walk(n *yaml.Node, section string) error {
 			if isNothing(value) {
 				continue
 			}
-			if err := f.walk(value, name); err != nil {
+			if err := f.refuse(f.walk(value, name)); err != nil {
 				return err
 			}
 			continue
@@ -129,12 +129,12 @@ func (f *file) add(name string, line int, value *yaml.Node) {
 		if like := closest(name, slices.Collect(maps.Keys(f.places))); like != "" {
 			hint = fmt.Sprintf(", did you mean %q?", like)
 		}
-		f.warn("%s:%d: unknown key %q%s", f.path, line, name, hint)
+		f.warnMending(fmt.Sprintf("sed -i %dd '%s'", line, f.path), "%s:%d: unknown key %q%s", f.path, line, name, hint)
 		return
 	}
 	e := entry{s, line, value}
 	if i := slices.IndexFunc(f.entries, func(e entry) bool { return e.name == s.name }); i >= 0 {
-		f.warn("%s:%d: %s was set in line %d already: the last one counts", f.path, line, s.name, f.entries[i].line)
+		f.warnMending(fmt.Sprintf("sed -i %dd '%s'", f.entries[i].line, f.path), "%s:%d: %s was set in line %d already: the last one counts", f.path, line, s.name, f.entries[i].line)
 		f.entries[i] = e
 		return
 	}

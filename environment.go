@@ -28,7 +28,7 @@ func (r *reading) readEnvironment(environ []string) error {
 		if s.flagOnly {
 			continue
 		}
-		if err := r.readVariable(s, found); err != nil {
+		if err := r.refuse(r.readVariable(s, found)); err != nil {
 			return err
 		}
 	}
@@ -52,7 +52,7 @@ func (r *reading) noticeUnrecognized(found map[string]string) {
 		if like := closest(name, names); like != "" {
 			hint = ", did you mean " + like + "?"
 		}
-		r.warn("unrecognized environment variable %s=%s%s", name, shown(name, found[name]), hint)
+		r.warnMending("unset "+name, "unrecognized environment variable %s=%s%s", name, shown(name, found[name]), hint)
 	}
 }
 
@@ -63,7 +63,7 @@ func (r *reading) readVariable(s setting, found map[string]string) error {
 	if otherValue, both := found[other]; !set {
 		name, value, set = other, otherValue, both
 	} else if both && value != otherValue {
-		r.warn("%s and %s differ: %s is used", name, other, name)
+		r.warnMending("unset "+other, "%s and %s differ: %s is used", name, other, name)
 	}
 	delete(found, ownPrefix+s.variable())
 	delete(found, etcdPrefix+s.variable())
@@ -72,15 +72,15 @@ func (r *reading) readVariable(s setting, found map[string]string) error {
 		return nil
 	}
 	if r.by[s.name] != "" {
-		r.warn("recognized environment variable %s, but unused: shadowed by corresponding flag", name)
+		r.warnMending("unset "+name, "recognized environment variable %s, but unused: shadowed by corresponding flag", name)
 		return nil
 	}
 	if quoted {
-		r.warn("environment variable %s has quotes around its value, which are left out", name)
+		r.warnMending(name+"="+bare, "environment variable %s has quotes around its value, which are left out", name)
 		value = bare
 	}
 	if err := s.value.Set(value); err != nil {
-		return verification("invalid value %q for %s: %w", value, name, err)
+		return mended{verification("invalid value %q for %s: %w", value, name, err), name + " with " + s.value.kind().what}
 	}
 	r.set(s, value, name)
 	r.info("recognized and used environment variable %s=%s", name, value)

@@ -133,20 +133,35 @@ PYTHON
 
 # members N starts a cluster of N, which ETCDCTL_ENDPOINTS names.
 members() {
+	local n try
+	for ((n = 1; n <= $1; n++)); do nodes+=("node$n"); done
+	for try in 1 2 3; do
+		assign "$1"
+		for n in "${nodes[@]}"; do serve "$n"; done
+		until healthy "${nodes[@]}" || in_use; do sleep 0.1; done
+		in_use || break
+		for n in "${nodes[@]}"; do send KILL "$n"; done 2>/dev/null
+		rm -rf "$work"/node*
+	done
+	check "$1 of $1 servers run" healthy "${nodes[@]}"
+	ETCDCTL_ENDPOINTS=$(IFS=,; echo "${client[*]}")
+	export ETCDCTL_ENDPOINTS
+}
+
+# assign N gives ports to that many servers.
+assign() {
 	local n all founders=
 	read -r -a all < <(ports $((2 * $1)))
 	for ((n = 1; n <= $1; n++)); do
-		nodes+=("node$n")
 		client[node$n]=http://127.0.0.1:${all[2 * n - 2]}
 		peer[node$n]=http://127.0.0.1:${all[2 * n - 1]}
 		founders+=,node$n=${peer[node$n]}
 	done
 	initial_cluster=${founders#,}
-	for n in "${nodes[@]}"; do serve "$n"; done
-	step "$1 of $1 servers run" healthy "${nodes[@]}"
-	ETCDCTL_ENDPOINTS=$(IFS=,; echo "${client[*]}")
-	export ETCDCTL_ENDPOINTS
 }
+
+# in_use: somebody else was quicker to listen on one of the ports.
+in_use() { grep -q 'address already in use' "$work"/node*.log; }
 
 # serve NODE [FLAG...] starts it, on what it had.
 serve() {

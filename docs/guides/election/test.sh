@@ -18,7 +18,8 @@ leads() {
 	value=$(etcdctl2 get --quorum $key 2>/dev/null) && echo "${value%% *}"
 }
 has_leader() { leads >/dev/null; }
-is_another() { [[ $(leads) = *?* && $(leads) != "$1" ]]; }
+# is_another NAME: somebody else leads, whose name is in $now.
+is_another() { now=$(leads) && [ "$now" != "$1" ]; }
 last_follow() { [ "$(tail -n 1 "$work/follow.log")" = "$1" ]; }
 works() { tail -n 1 "$work/leading" | grep -q "^$1 "; }
 
@@ -34,8 +35,8 @@ began=$(clock)
 send_all KILL "$first"
 step "the leader's machine dies: another one leads" is_another "$first"
 took=$(($(clock) - began))
-second=$(leads)
-check "as soon as its time is up ($took ms, TTL $ttl s)" test $took -le $((ttl * 1000 + 500))
+second=$now
+check "as soon as its time is up ($took ms, TTL $ttl s)" test $took -le $((ttl * 1000 + 1000))
 step "its command runs" works "$second"
 step "and followers know" last_follow "$second"
 
@@ -43,7 +44,7 @@ began=$(clock)
 send TERM "$second"
 step "the leader is stopped: another one leads" is_another "$second"
 took=$(($(clock) - began))
-third=$(leads)
+third=$now
 check "at once ($took ms)" test $took -lt 1000
 step "its command runs" works "$third"
 step "and followers know" last_follow "$third"
@@ -64,7 +65,7 @@ step "the server is back" healthy "${nodes[@]}"
 
 send_all STOP "$third"
 step "the leader is paused: another one leads" is_another "$third"
-fourth=$(leads)
+fourth=$now
 step "its command runs" works "$fourth"
 send_all CONT "$third"
 step "the paused one hears that it does not lead any more" has "$third.log" "the lock $key is lost"
