@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 
 	"keytree/httpapi"
 )
@@ -13,26 +15,30 @@ func (c *config) advise() {
 	c.useLogPackageLevels()
 	c.adviseOnTLS("client", "--client-cert-auth", c.clientTLS, c.listenClient)
 	c.adviseOnTLS("peer", "--peer-client-cert-auth", c.peerTLS, c.listenPeer)
-	if c.proxy.mode == proxyOff {
-		c.adviseOnAdvertised("advertise-client-urls", "clients", c.advertiseClient, c.listenClient)
-		c.adviseOnAdvertised("initial-advertise-peer-urls", "other members", c.advertisePeer, c.listenPeer)
-	}
 	if c.bcryptCost < 4 || c.bcryptCost > 31 {
-		c.warn("--bcrypt-cost[%d] should be between 4 and 31: using %d", c.bcryptCost, defaultBcryptCost)
+		c.warnMending(fmt.Sprintf("--bcrypt-cost %d", defaultBcryptCost), "--bcrypt-cost[%d] should be between 4 and 31: using %d", c.bcryptCost, defaultBcryptCost)
 		c.bcryptCost = defaultBcryptCost
 	}
 	if c.maxRequestBytes > httpapi.MaxRequestBytesBound {
-		c.warn("--max-request-bytes[%d] is more than the log can carry: using %d", c.maxRequestBytes, httpapi.MaxRequestBytesBound)
+		c.warnMending(fmt.Sprintf("--max-request-bytes %d", httpapi.MaxRequestBytesBound), "--max-request-bytes[%d] is more than the log can carry: using %d", c.maxRequestBytes, httpapi.MaxRequestBytesBound)
 		c.maxRequestBytes = httpapi.MaxRequestBytesBound
 	}
 	if c.memberRole != "" && c.proxy.mode != proxyOff {
 		c.warn("--member-role has no effect on a proxy")
 	}
 	if c.auditReads && c.auditLog == "" {
-		c.warn("--audit-reads has no effect without --audit-log")
+		c.warnMending("--audit-log FILE", "--audit-reads has no effect without --audit-log")
 	}
 	if c.unsafeNoFsync {
 		c.warn("--unsafe-no-fsync has no effect: what was acknowledged is on the disk")
+	}
+}
+
+// adviseOnReach warns of addresses that lead others nowhere.
+func (c *config) adviseOnReach() {
+	if c.proxy.mode == proxyOff {
+		c.adviseOnAdvertised("advertise-client-urls", "clients", c.advertiseClient, c.listenClient)
+		c.adviseOnAdvertised("initial-advertise-peer-urls", "other members", c.advertisePeer, c.listenPeer)
 	}
 }
 
@@ -47,10 +53,10 @@ func (c *config) adviseOnTLS(side, authFlag string, t tlsConfig, listening urls)
 			continue
 		}
 		if t.hasFiles() {
-			c.warn("The scheme of %s url %s is http while %s key/cert files are presented. Ignored %s key/cert files.", side, raw, side, side)
+			c.warnMending(fmt.Sprintf("--listen-%s-urls %s", side, encrypted(raw)), "The scheme of %s url %s is http while %s key/cert files are presented. Ignored %s key/cert files.", side, raw, side, side)
 		}
 		if t.clientCertAuth {
-			c.warn("The scheme of %s url %s is http while client cert auth (%s) is enabled. Ignored client cert auth for this url.", side, raw, authFlag)
+			c.warnMending(fmt.Sprintf("--listen-%s-urls %s", side, encrypted(raw)), "The scheme of %s url %s is http while client cert auth (%s) is enabled. Ignored client cert auth for this url.", side, raw, authFlag)
 		}
 	}
 }
@@ -69,6 +75,12 @@ func (c *config) adviseOnAdvertised(flag, who string, advertised, listening urls
 		c.warn("--%s is %v, so %s on other machines cannot reach this member, though it listens on %v: set it to an address of this machine",
 			flag, &advertised, who, &listening)
 	}
+}
+
+// encrypted is the same URL for TLS.
+func encrypted(raw string) string {
+	scheme, rest, _ := strings.Cut(raw, "://")
+	return scheme + "s://" + rest
 }
 
 func every(list urls, is func(string) bool) bool {

@@ -22,6 +22,8 @@ func commands() []subcommand {
 	return []subcommand{
 		{name: "health", arguments: "[flags]", flags: true, run: runHealth,
 			does: "asks the member on this machine that has these flags, variables and file whether it is healthy. Exit code 0: it is; 1: it is not, or does not answer."},
+		{name: "doctor", arguments: "[--json] [flags]", flags: true, run: runDoctor,
+			does: "examines what a member with these flags, variables and file would run on - settings, URLs, ports, certificates, directories, disk, the other members - and the one that runs, and says what mends what is wrong. It starts nothing. Exit code 0: nothing is wrong; 1: something is; 2: the command line is."},
 		{name: "completion", arguments: strings.Join(shells(), "|"), words: shells(), run: runCompletion,
 			does: "prints a script that has a shell complete flags and commands."},
 		{name: "man", run: runMan,

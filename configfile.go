@@ -129,16 +129,24 @@ func (f *file) add(name string, line int, value *yaml.Node) {
 		if like := closest(name, slices.Collect(maps.Keys(f.places))); like != "" {
 			hint = fmt.Sprintf(", did you mean %q?", like)
 		}
-		f.warnMending(fmt.Sprintf("sed -i %dd '%s'", line, f.path), "%s:%d: unknown key %q%s", f.path, line, name, hint)
+		f.warnMending(f.without(line, value), "%s:%d: unknown key %q%s", f.path, line, name, hint)
 		return
 	}
 	e := entry{s, line, value}
 	if i := slices.IndexFunc(f.entries, func(e entry) bool { return e.name == s.name }); i >= 0 {
-		f.warnMending(fmt.Sprintf("sed -i %dd '%s'", f.entries[i].line, f.path), "%s:%d: %s was set in line %d already: the last one counts", f.path, line, s.name, f.entries[i].line)
+		f.warnMending(f.without(f.entries[i].line, f.entries[i].value), "%s:%d: %s was set in line %d already: the last one counts", f.path, line, s.name, f.entries[i].line)
 		f.entries[i] = e
 		return
 	}
 	f.entries = append(f.entries, e)
+}
+
+// without is the command that removes an entry, if it stands in a line.
+func (f *file) without(line int, value *yaml.Node) string {
+	if value.Kind != yaml.ScalarNode || strings.Contains(value.Value, "\n") || strings.Contains(f.path, "'") {
+		return ""
+	}
+	return fmt.Sprintf("sed -i %dd '%s'", line, f.path)
 }
 
 // use takes what nothing before the file has said.
@@ -151,18 +159,26 @@ func (f *file) use() error {
 			f.info("%s:%d: %s is overridden by %s", f.path, e.line, e.name, by)
 			continue
 		}
-		text, ok := e.text()
-		if !ok {
-			return verification("%s:%d: %s is %s, but should be %s%s", f.path, e.line, e.name, found(e.value), e.setting.value.kind().what, e.hint())
+		if err := f.refuse(f.take(e)); err != nil {
+			return err
 		}
-		switch err := e.setting.value.Set(text); {
-		case errors.Is(err, errParse) || errors.Is(err, errChoice):
-			return verification("%s:%d: unexpected error setting up %s: %w: %q is not %s", f.path, e.line, e.name, err, text, e.setting.value.kind().what)
-		case err != nil:
-			return verification("%s:%d: unexpected error setting up %s: %w", f.path, e.line, e.name, err)
-		}
-		f.set(e.setting, text, byFile)
 	}
+	return nil
+}
+
+// take has one entry set what it is of.
+func (f *file) take(e entry) error {
+	text, ok := e.text()
+	if !ok {
+		return verification("%s:%d: %s is %s, but should be %s%s", f.path, e.line, e.name, found(e.value), e.setting.value.kind().what, e.hint())
+	}
+	switch err := e.setting.value.Set(text); {
+	case errors.Is(err, errParse) || errors.Is(err, errChoice):
+		return verification("%s:%d: unexpected error setting up %s: %w: %q is not %s", f.path, e.line, e.name, err, text, e.setting.value.kind().what)
+	case err != nil:
+		return verification("%s:%d: unexpected error setting up %s: %w", f.path, e.line, e.name, err)
+	}
+	f.set(e.setting, text, byFile)
 	return nil
 }
 

@@ -76,7 +76,7 @@ func (r *reading) readVariable(s setting, found map[string]string) error {
 		return nil
 	}
 	if quoted {
-		r.warnMending(name+"="+bare, "environment variable %s has quotes around its value, which are left out", name)
+		r.warnMending(name+" with its value and no quotes", "environment variable %s has quotes around its value, which are left out", name)
 		value = bare
 	}
 	if err := s.value.Set(value); err != nil {

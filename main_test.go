@@ -46,6 +46,8 @@ var rooms = []struct {
 		"conn is a leaf: it serves any handler"},
 	{"httpapi/console", nil,
 		"console is a leaf: files for browsers, that speak the public API"},
+	{"httpapi/doctor", []string{"keytree/discovery", "keytree/httpapi/tlsfiles", "keytree/raftlog/member", "keytree/raftlog/peer"},
+		"doctor must not know what runs a member: it looks from outside, and asks as others do"},
 	{"httpapi/client", nil,
 		"client is for strangers too: the standard library only"},
 	{"etcdctl2", []string{"keytree/httpapi/client", "keytree/raftlog/block", "keytree/httpapi/tlsfiles", "keytree/raftlog/member", "keytree/raftlog/replica",

@@ -48,9 +48,6 @@ func (c *config) openSide(side string, t tlsConfig, listening []string, logger *
 			return nil, fmt.Errorf("making a certificate for %s: %w", side, err)
 		}
 	}
-	if t.trustedCAFile == "" && t.caFile != "" { // as 2.x has it
-		t.trustedCAFile, t.clientCertAuth = t.caFile, true
-	}
 	if t == (tlsConfig{auto: t.auto}) {
 		return nil, nil
 	}
@@ -58,20 +55,29 @@ func (c *config) openSide(side string, t tlsConfig, listening []string, logger *
 	if err != nil {
 		return nil, err
 	}
+	files := t.files()
 	logger.Info(fmt.Sprintf("%sTLS: cert = %s, key = %s, trusted-ca = %s, client-cert-auth = %t, crl-file = %s",
-		side, t.certFile, t.keyFile, t.trustedCAFile, t.clientCertAuth, t.crlFile))
-	return tlsfiles.Open(tlsfiles.Config{
-		CertFile:           t.certFile,
-		KeyFile:            t.keyFile,
-		TrustedCAFile:      t.trustedCAFile,
-		CRLFile:            t.crlFile,
-		ClientCertAuth:     t.clientCertAuth,
-		AllowedCN:          t.allowedCN,
-		AllowedHostname:    t.allowedHostname,
-		CipherSuites:       suites,
-		InsecureSkipVerify: made, // the others have made theirs, and nobody vouches for them
-		Logger:             logger.With("side", side),
-	})
+		side, files.CertFile, files.KeyFile, files.TrustedCAFile, files.ClientCertAuth, files.CRLFile))
+	files.CipherSuites = suites
+	files.InsecureSkipVerify = made // the others have made theirs, and nobody vouches for them
+	files.Logger = logger.With("side", side)
+	return tlsfiles.Open(files)
+}
+
+// files are those that t names.
+func (t tlsConfig) files() tlsfiles.Config {
+	if t.trustedCAFile == "" && t.caFile != "" { // as 2.x has it
+		t.trustedCAFile, t.clientCertAuth = t.caFile, true
+	}
+	return tlsfiles.Config{
+		CertFile:        t.certFile,
+		KeyFile:         t.keyFile,
+		TrustedCAFile:   t.trustedCAFile,
+		CRLFile:         t.crlFile,
+		ClientCertAuth:  t.clientCertAuth,
+		AllowedCN:       t.allowedCN,
+		AllowedHostname: t.allowedHostname,
+	}
 }
 
 // hosts are the names and addresses in URLs.

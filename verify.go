@@ -11,8 +11,14 @@ import (
 	"keytree/httpapi/tlsfiles"
 )
 
+// What etcd has around each refusal.
+const (
+	verificationBegins = "error verifying flags, "
+	verificationEnds   = ". See 'keytree --help'."
+)
+
 func verification(format string, args ...any) error {
-	return fmt.Errorf("error verifying flags, "+format+". See 'keytree --help'.", args...)
+	return fmt.Errorf(verificationBegins+format+verificationEnds, args...)
 }
 
 // mended is an error that knows what may be set instead.

@@ -29,7 +29,7 @@ func (e *exam) advertised(ctx context.Context) []Finding {
 			all = append(all, func() []Finding { return e.advertisedAt(ctx, s, placeOf(raw)) })
 		}
 	}
-	return each(all, func(look func() []Finding) []Finding { return look() })
+	return each(all, func(_ int, look func() []Finding) []Finding { return look() })
 }
 
 // advertisedAt says what is wrong with one of them, the worst first and alone.

@@ -32,7 +32,7 @@ func (e *exam) certificates(context.Context) []Finding {
 	if !e.Proxy {
 		sides = append(sides, certified{e.Peers, "--peer-", "peers", e.AdvertisePeer, e.ListenPeer, true})
 	}
-	return each(sides, func(s certified) []Finding {
+	return each(sides, func(_ int, s certified) []Finding {
 		n := &notes{area: "certificates of " + s.who}
 		s.look(n)
 		return n.all
@@ -45,7 +45,10 @@ func (s certified) look(n *notes) {
 	case s.made():
 		n.unchecked("one is made at the start, and nobody vouches for it")
 		return
-	case c.CertFile == "" && c.KeyFile == "" && c.TrustedCAFile == "" && c.CRLFile == "" && !secure:
+	case c.CertFile == "" && c.KeyFile == "" && c.TrustedCAFile == "" && c.CRLFile == "" && secure:
+		n.unchecked("there are URLs for TLS, and no files for it")
+		return
+	case c.CertFile == "" && c.KeyFile == "" && c.TrustedCAFile == "" && c.CRLFile == "":
 		n.unchecked("none: %s are served in the clear", s.who)
 		return
 	}

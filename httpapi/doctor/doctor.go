@@ -71,7 +71,6 @@ type Subject struct {
 	Settings []Finding // what reading them has found; it is told first
 	Proxy    bool
 	Existing bool // it is to join a cluster that runs
-	Learner  bool
 
 	ListenPeer, ListenClient, ListenMetrics []string
 	AdvertisePeer, AdvertiseClient          []string
@@ -185,11 +184,11 @@ func (n *notes) warn(text string, mend ...string)  { n.add(Warning, text, mend) 
 func (n *notes) wrong(text string, mend ...string) { n.add(Wrong, text, mend) }
 
 // each looks at all of list side by side and joins the findings in its order.
-func each[T any](list []T, look func(T) []Finding) (all []Finding) {
+func each[T any](list []T, look func(i int, one T) []Finding) (all []Finding) {
 	found := make([][]Finding, len(list))
 	var done sync.WaitGroup
 	for i, one := range list {
-		done.Go(func() { found[i] = look(one) })
+		done.Go(func() { found[i] = look(i, one) })
 	}
 	done.Wait()
 	for _, some := range found {

@@ -56,7 +56,11 @@ func (e *exam) initialCluster(ctx context.Context, n *notes) {
 		n.warn(fmt.Sprintf("%d members bear no more failures than %d, and there is one more to fail: add one or leave one out", size, size-1),
 			fmt.Sprintf("--initial-cluster with %d or %d members", size-1, size+1))
 	}
-	if len(n.all) == before {
+	switch {
+	case len(n.all) > before:
+	case len(e.cluster) == 1:
+		n.ok("%s alone: with it goes the cluster", e.Name)
+	default:
 		n.ok("%d members: %s", len(e.cluster), strings.Join(slices.Sorted(maps.Keys(e.cluster)), ", "))
 	}
 }

@@ -54,12 +54,8 @@ func (e *exam) peers(ctx context.Context) []Finding {
 	}
 	defer client.CloseIdleConnections()
 	all := make([]reached, len(targets))
-	indices := make([]int, len(targets))
-	for i := range targets {
-		indices[i] = i
-	}
-	findings := each(indices, func(i int) []Finding {
-		all[i] = e.reach(ctx, client, targets[i])
+	findings := each(targets, func(i int, to target) []Finding {
+		all[i] = e.reach(ctx, client, to)
 		n := &notes{area: "peers"}
 		e.judge(ctx, n, &all[i])
 		return n.all

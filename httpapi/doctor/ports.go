@@ -47,26 +47,15 @@ func (e *exam) ports(ctx context.Context) []Finding {
 			all = append(all, opening{raw, "--listen-peer-urls", "other members"})
 		}
 	}
-	type result struct {
-		Finding
-		own bool
-	}
-	results := make([]result, len(all))
-	indices := make([]int, len(all))
-	for i := range all {
-		indices[i] = i
-	}
-	each(indices, func(i int) []Finding {
+	own := make([]bool, len(all))
+	findings := each(all, func(i int, o opening) []Finding {
 		n := notes{area: "ports"}
-		own := e.port(ctx, &n, all[i])
-		results[i] = result{n.all[0], own}
-		return nil
+		own[i] = e.port(ctx, &n, o)
+		return n.all
 	})
-	var findings []Finding
-	for i, r := range results {
-		findings = append(findings, r.Finding)
-		if r.own && e.self == "" && all[i].of == "clients" {
-			e.self = all[i].raw
+	for i, o := range all {
+		if own[i] && e.self == "" && o.of == "clients" {
+			e.self = o.raw
 		}
 	}
 	return findings

@@ -10,7 +10,7 @@ import (
 // readCharts makes requests, sees them in lines and numbers, and reads a chart
 // with the keyboard.
 func readCharts(ctx context.Context, t *trial) error {
-	if err := t.makeNoise(ctx, 200); err != nil {
+	if err := t.makeTraffic(ctx); err != nil {
 		return err
 	}
 	if err := t.open("#/charts"); err != nil {
@@ -32,6 +32,32 @@ func readCharts(ctx context.Context, t *trial) error {
 		func() error { return step("cursor", t.readCursor(requests)) },
 		func() error { return step("table", t.readTable(requests)) },
 	)
+}
+
+// makeTraffic makes writes, between two samples of the member.
+func (t *trial) makeTraffic(ctx context.Context) error {
+	type trends struct {
+		Samples []struct{ Requests map[string]int }
+	}
+	const writes = 200
+	before := 0
+	puts := func(least int) func() (bool, error) {
+		return func() (bool, error) {
+			var now trends
+			if err := t.http.getJSON(ctx, "/keytree/v1/trends", &now); err != nil || len(now.Samples) == 0 {
+				return false, err
+			}
+			before = now.Samples[len(now.Samples)-1].Requests["PUT"]
+			return before >= least, nil
+		}
+	}
+	if err := within(ctx, patience, "a sample", puts(0)); err != nil {
+		return err
+	}
+	if err := t.makeNoise(ctx, writes); err != nil {
+		return err
+	}
+	return within(ctx, patience, "a sample of the writes", puts(before+writes))
 }
 
 // readTable opens the table of a chart: it shows the writes that were made.

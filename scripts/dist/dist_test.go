@@ -223,33 +223,3 @@ func TestNonsenseIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		}
 	}
 }
-
-// All that is handed out, and all that others may import, is there for every
-// system.
-func TestEverySystemCanBeBuiltFor(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute where nothing has been built before")
-	}
-	list := exec.Command("go", "list", "./...")
-	list.Dir = "../.."
-	packages, err := list.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	shipped := slices.DeleteFunc(strings.Fields(string(packages)), func(path string) bool { return strings.HasPrefix(path, "keytree/scripts") })
-	if len(shipped) < 10 {
-		t.Fatalf("there are only the packages %v", shipped)
-	}
-	for one := range strings.SplitSeq(platforms, ",") {
-		p, err := parsePlatform(one)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.CommandContext(t.Context(), "go", append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", os.DevNull}, shipped...)...)
-		cmd.Dir = "../.."
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.os, "GOARCH="+p.arch)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%v: %v\n%s", p, err, out)
-		}
-	}
-}

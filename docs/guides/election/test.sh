@@ -68,7 +68,7 @@ step "the leader is paused: another one leads" is_another "$third"
 fourth=$now
 step "its command runs" works "$fourth"
 send_all CONT "$third"
-step "the paused one hears that it does not lead any more" has "$third.log" "the lock $key is lost"
+step "the paused one hears that it does not lead any more" has "$third.log" "the lock $key was lost"
 sleep 0.5
 count=$(grep -c "^$third " "$work/leading")
 sleep 0.5

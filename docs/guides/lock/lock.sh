@@ -95,7 +95,7 @@ keep() {
 			;;
 		esac
 	done
-	echo "the lock $key is lost" >&2
+	echo "the lock $key cannot be renewed: stopping" >&2
 	end_child
 }
 
@@ -115,8 +115,10 @@ do :; done
 
 # Only if it is ours: it may have been lost while the command ended.
 if ! etcdctl2 rm --with-value "$me" "$key" >/dev/null 2>"$answer"; then
-	cat "$answer" >&2
-	grep -q -e ' 100: ' -e ' 101: ' "$answer" || exit "$status" # nobody answers: it ends by itself
-	exit 75
+	if grep -q -e ' 100: ' -e ' 101: ' "$answer"; then
+		echo "the lock $key was lost" >&2
+		exit 75
+	fi
+	cat "$answer" >&2 # nobody answers: the lock ends by itself
 fi
 exit "$status"

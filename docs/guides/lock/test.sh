@@ -70,7 +70,7 @@ step "the first one goes on, and its write is refused by the fence" has paused.l
 check "so nothing is written over" test "$(cat "$work/file")" = second
 step "it is told that the lock is lost" ended paused
 check "with exit code 75" test "$code" = 75
-check "and a reason" has paused.log "the lock $key is lost"
+check "and a reason" has paused.log "the lock $key was lost"
 
 start holder lock.sh $key 2 sleep 1000
 step "somebody has the lock" there $key
