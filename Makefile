@@ -1,11 +1,12 @@
 # make run    builds the server and starts one member: curl localhost:2379/v2/keys
 # make test   installs what the tests need and runs all of them
-.PHONY: run build test unit lint e2e patroni bench bench-report soak clean tools
+.PHONY: run build test unit lint e2e guides screenshots patroni bench bench-report soak dist clean tools
 
 GO ?= go
 BIN := bin
 # What the end-to-end checks compare with: Debian's etcd, etcdctl, python-etcd.
-PACKAGES := etcd-server etcd-client python3-etcd iproute2 openssl haproxy nginx
+# Chromium is what the console is tested in, Prometheus what the metrics are.
+PACKAGES := etcd-server etcd-client python3-etcd iproute2 openssl haproxy nginx curl procps chromium prometheus
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
@@ -17,7 +18,7 @@ build:
 	$(GO) build -trimpath -o $(BIN)/etcdctl2 ./etcdctl2
 	$(BIN)/etcdctl2 man >$(BIN)/etcdctl2.1
 
-test: tools lint unit e2e
+test: tools lint unit e2e guides
 
 # The tests in Go, under the race detector, in a random order.
 unit:
@@ -31,6 +32,16 @@ e2e: build tools
 	$(GO) run ./scripts/crash -server $(BIN)/keytree
 	$(GO) run ./scripts/faults -keytree $(BIN)/keytree -seed 1
 	scripts/clients/run.sh $(BIN)/keytree
+	$(GO) run ./scripts/monitoring -keytree $(BIN)/keytree
+	$(GO) run ./scripts/console -keytree $(BIN)/keytree
+
+# What the guides in docs say, done by their scripts and by their own words.
+guides: build tools
+	docs/guides/run.sh $(BIN)
+
+# The pictures of the console in docs/images.
+screenshots: build tools
+	$(GO) run ./scripts/console -keytree $(BIN)/keytree -screenshots docs/images
 
 # Patroni and PostgreSQL on a cluster; it takes two minutes, so it is not part
 # of test.
@@ -57,5 +68,9 @@ lint:
 tools:
 	scripts/install.sh $(PACKAGES)
 
+# Archives for Linux, macOS and Windows.
+dist:
+	$(GO) run ./scripts/dist -o dist
+
 clean:
-	rm -rf $(BIN) default.etcd cluster
+	rm -rf $(BIN) dist default.etcd cluster

@@ -115,7 +115,7 @@ func TestALeaderThatIsGoneIsReplacedAtOnce(t *testing.T) {
 					t.Fatalf("no answer at %d after the leader stopped", id)
 				}
 			}
-			if took := time.Since(start); took > 400*time.Millisecond {
+			if took := time.Since(start); took > 120*time.Millisecond {
 				t.Errorf("a new leader took %v", took)
 			}
 			c.start(old)

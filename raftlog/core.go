@@ -31,6 +31,7 @@ type core struct {
 	silence   int    // ticks since the leader was last heard of
 	hasty     int    // ticks during which this member stands for election without waiting
 	forgotten uint64 // the leader whose process was last known to be gone
+	losses    uint64 // how many leaders were
 	reads     reads
 	flights   flights
 	awaited   map[uint64]uint64 // of each other proposer, the newest of its entries

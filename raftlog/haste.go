@@ -34,6 +34,7 @@ func (c *core) leaderGone(id uint64) {
 	}
 	if c.raw.ForgetLeader() == nil {
 		c.hasty, c.forgotten = c.electionTicks, id
+		c.losses++
 	}
 }
 
@@ -74,6 +75,7 @@ type hurry struct {
 	armed bool
 	term  uint64 // when it was armed
 	tries int
+	loss  uint64 // the one that it makes up for, as core.losses counts
 }
 
 func newHurry() *hurry {
@@ -82,8 +84,12 @@ func newHurry() *hurry {
 	return &hurry{timer: timer}
 }
 
-// follow arms the timer while the core is in haste.
+// follow arms the timer while the core is in haste. When another leader is
+// lost, what was tried before that says nothing about how soon to try now.
 func (h *hurry) follow(c *core) {
+	if h.loss != c.losses {
+		h.loss, h.tries, h.armed = c.losses, 0, false
+	}
 	switch {
 	case c.hasty == 0 || !c.votes():
 		h.tries = 0

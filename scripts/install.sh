@@ -15,7 +15,7 @@ if [ -d /run/systemd/system ]; then
 	for p in $missing; do
 		case $p in
 		etcd-server) $sudo systemctl disable --now etcd ;;
-		haproxy | nginx | patroni | postgresql) $sudo systemctl disable --now "$p" ;;
+		haproxy | nginx | patroni | postgresql | prometheus) $sudo systemctl disable --now "$p" ;;
 		esac
 	done
 fi

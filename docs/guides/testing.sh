@@ -17,10 +17,9 @@ nodes=()
 end_all() {
 	local pid status=$?
 	if [ "$status" != 0 ]; then show_logs; fi
-	{
-		for pid in "${process[@]}"; do kill -KILL -- "-$pid"; done
-		wait
-	} 2>/dev/null # where bash tells of the killed
+	exec 2>/dev/null # where bash tells of the killed
+	for pid in "${process[@]}"; do kill -KILL -- "-$pid"; done
+	wait
 	rm -rf "$work"
 	exit "$status"
 }

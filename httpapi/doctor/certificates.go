@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -81,7 +83,7 @@ func (s certified) look(n *notes) {
 func (s certified) whatMends(err error) []string {
 	c := s.Files
 	switch {
-	case os.IsPermission(err):
+	case errors.Is(err, fs.ErrPermission):
 		var all []string
 		for _, name := range []string{c.CertFile, c.KeyFile, c.TrustedCAFile, c.CRLFile} {
 			if name != "" && readable(name) != nil {
@@ -89,7 +91,7 @@ func (s certified) whatMends(err error) []string {
 			}
 		}
 		return all
-	case os.IsNotExist(err):
+	case errors.Is(err, fs.ErrNotExist):
 		return []string{s.prefix + "cert-file and " + s.prefix + "key-file with the paths of files that exist"}
 	case c.CertFile != "" && c.KeyFile != "":
 		return []string{

@@ -156,6 +156,11 @@ func room(n *notes, dir string, quota uint64) {
 		n.unchecked("the space of %s: %v", at, err)
 		return
 	}
+	judgeRoom(n, dir, disk, quota)
+}
+
+func judgeRoom(n *notes, dir string, disk disk, quota uint64) {
+	at := existing(dir)
 	switch text := fmt.Sprintf("%s of %s are free for %s", size(disk.free), size(disk.total), dir); {
 	case disk.free < tooLittle:
 		n.wrong(text+": a member whose disk is full ends", "df -h "+quoted(at), "du -xhd1 "+quoted(at)+" | sort -h")

@@ -122,16 +122,20 @@ func Examine(ctx context.Context, s Subject, tell func(Finding)) {
 	for _, f := range s.Settings {
 		tell(f)
 	}
-	e.cluster, _ = member.ParseCluster(s.InitialCluster) // founders tells of the error
-	if len(e.cluster) == 0 {
-		e.cluster = nil
-	}
+	e.readCluster()
 	for _, stage := range [][]step{
 		{e.advertised, e.founders, e.ports, e.certificates, e.directories, e.latency, e.limits},
 		{e.member},
 		{e.peers},
 	} {
 		e.runStage(ctx, stage, tell)
+	}
+}
+
+func (e *exam) readCluster() {
+	c, err := member.ParseCluster(e.InitialCluster)
+	if err == nil && len(c) > 0 { // founders tells of the error
+		e.cluster = c
 	}
 }
 

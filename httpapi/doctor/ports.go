@@ -128,7 +128,7 @@ func (e *exam) taken(ctx context.Context, n *notes, o opening, p place) (own boo
 	is, err := e.ask(ctx, o)
 	switch {
 	case err == nil && is.keytree && (is.name == e.Name || o.of == "monitors" || e.Proxy):
-		n.ok("%s: %s", o.raw, is)
+		n.ok("%s: %s runs there", o.raw, is)
 		return true
 	case o.raw == e.Spare:
 		n.warn(fmt.Sprintf("%s is taken; it is for clients of etcd 0.4 only, and the member does without", o.raw), "--listen-client-urls http://localhost:2379 --advertise-client-urls http://localhost:2379")
@@ -144,9 +144,9 @@ func (e *exam) taken(ctx context.Context, n *notes, o opening, p place) (own boo
 
 func (w who) String() string {
 	if w.name == "" {
-		return w.server + " runs there"
+		return w.server
 	}
-	return fmt.Sprintf("member %s runs there (%s)", w.name, w.server)
+	return fmt.Sprintf("member %s (%s)", w.name, w.server)
 }
 
 // ask asks what listens at a place on this machine who it is.

@@ -103,7 +103,11 @@ func run(ctx context.Context, o options) (failed []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
+	defer func() {
+		if broken := c.close(); ctx.Err() == nil { // members end with the context
+			err = errors.Join(err, broken)
+		}
+	}()
 	b, err := launch(ctx, o.chromium)
 	if err != nil {
 		return nil, err
@@ -116,12 +120,12 @@ func run(ctx context.Context, o options) (failed []string, err error) {
 	for n, s := range chosen {
 		start := time.Now()
 		wrong := play(ctx, s, c, b, o)
+		if ctx.Err() != nil {
+			return failed, context.Cause(ctx)
+		}
 		fmt.Printf("[%d/%d] %s: %s, %.1f s\n", n+1, len(chosen), s.name, verdict(wrong), time.Since(start).Seconds())
 		for _, w := range wrong {
 			failed = append(failed, s.name+": "+w)
-		}
-		if ctx.Err() != nil {
-			return failed, context.Cause(ctx)
 		}
 	}
 	fmt.Printf("%d scenarios in %.0f s\n", len(chosen), time.Since(began).Seconds())

@@ -29,9 +29,16 @@ func readCharts(ctx context.Context, t *trial) error {
 	requests := hook("chart").with("data-chart", "requests")
 	return inOrder(
 		func() error { return t.waitText(hook("chart-legend").in(requests), "PUT") },
+		func() error { return t.rises(hook("chart-line").in(requests).with("data-series", "PUT")) },
 		func() error { return step("cursor", t.readCursor(requests)) },
 		func() error { return step("table", t.readTable(requests)) },
 	)
+}
+
+// rises wants a line to leave the lower half of its chart.
+func (t *trial) rises(line thing) error {
+	path := fmt.Sprintf("document.querySelector(%s)", quoted(line.css))
+	return t.wait(line.String()+" to rise", fmt.Sprintf("%s && %s.getBBox().y < %s.ownerSVGElement.getBBox().height / 2", path, path, path))
 }
 
 // makeTraffic makes writes, between two samples of the member.

@@ -66,7 +66,9 @@ keep() {
 		else
 			enter
 		fi
-		sleep "$beat" >/dev/null 2>&1
+		pause=$beat
+		[ -n "$registered" ] || pause=0.5 # it may be about to be fit
+		sleep "$pause" >/dev/null 2>&1
 	done
 }
 
