@@ -152,9 +152,9 @@ func (e *exam) token(ctx context.Context, n *notes) {
 		own := slices.ContainsFunc(all.Node.Nodes, func(one struct{ Key, Value string }) bool { return strings.HasPrefix(one.Value, e.Name+"=") })
 		switch {
 		case own:
-			n.warn(fmt.Sprintf("%s has a member called %s already: a second one is refused", shown, e.Name), "--discovery with a new token")
+			n.wrong(fmt.Sprintf("%s has a member called %s already: a second one is refused", shown, e.Name), "--discovery with a new token")
 		case there >= number:
-			n.wrong(fmt.Sprintf("%s has all of its %d members: there is place for proxies only", shown, number), "--discovery with a new token")
+			n.warn(fmt.Sprintf("%s has all of its %d members: there is place for proxies only", shown, number), "--discovery with a new token")
 		default:
 			n.ok("%s: %d of %d members have come", shown, there, number)
 		}

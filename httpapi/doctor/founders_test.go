@@ -75,8 +75,8 @@ func TestADiscoveryTokenMustHavePlaces(t *testing.T) {
 		{"places left", tokens(t, "3", "n2=http://x:1"), OK, []string{"1 of 3"}},
 		{"no size", tokens(t, ""), Wrong, []string{"404", "-> curl -X PUT", "/_config/size -d value=3"}},
 		{"a size that is none", tokens(t, "many"), Wrong, []string{"how many"}},
-		{"full", tokens(t, "1", "n2=http://x:1"), Wrong, []string{"all of its 1 members"}},
-		{"registered before", tokens(t, "3", "n1=http://x:1"), Warning, []string{"n1 already"}},
+		{"full", tokens(t, "1", "n2=http://x:1"), Warning, []string{"all of its 1 members"}},
+		{"registered before", tokens(t, "3", "n1=http://x:1"), Wrong, []string{"n1 already"}},
 		{"nobody there", "http://127.0.0.1:1/token", Wrong, []string{"does not answer", "-> curl -v"}},
 		{"no URL", "token", Wrong, []string{"not a URL"}},
 	} {

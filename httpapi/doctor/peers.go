@@ -55,8 +55,12 @@ func (e *exam) peers(ctx context.Context) []Finding {
 	defer client.CloseIdleConnections()
 	all := make([]reached, len(targets))
 	findings := each(targets, func(i int, to target) []Finding {
-		all[i] = e.reach(ctx, client, to)
 		n := &notes{area: "peers"}
+		if placeOf(to.raw).file != "" {
+			n.unchecked("%s is at %s, a file on its machine", to.name, to.raw)
+			return n.all
+		}
+		all[i] = e.reach(ctx, client, to)
 		e.judge(ctx, n, &all[i])
 		return n.all
 	})

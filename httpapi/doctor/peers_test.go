@@ -214,6 +214,7 @@ func TestTheRunningMemberKnowsBetterWhoItsPeersAre(t *testing.T) {
 	if got := fmt.Sprint(e.targets()); got != "[{late http://b:1} {late http://b:2}]" {
 		t.Errorf("got %s", got)
 	}
+	mustFind(t, examOf(Subject{Name: "n1", InitialCluster: "n1=" + url1 + ",n2=unix:///run/n2"}).peers(t.Context()), Unchecked, "a file")
 	e = examOf(Subject{Name: "n1", InitialCluster: "n1=" + url1})
 	mustFind(t, e.peers(t.Context()), Unchecked, "no other member")
 }

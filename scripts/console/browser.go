@@ -30,6 +30,7 @@ type chromium struct {
 func launch(ctx context.Context, program string) (*chromium, error) {
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(program),
+		chromedp.NoSandbox, // a container may have none, and the only pages are our own
 		chromedp.WindowSize(1440, 900),
 		chromedp.Flag("hide-scrollbars", false),
 	)

@@ -76,6 +76,7 @@ func scenarios() []scenario {
 		{"edit", edit},
 		{"conflict", meetConflict},
 		{"keyboard", useKeyboard},
+		{"telephone", useTelephone},
 		{"watch", watchLive},
 		{"history lost", loseHistory},
 		{"members", changeMembers},

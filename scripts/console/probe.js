@@ -204,7 +204,8 @@ globalThis.probe = (() => {
 		return { times: done.times.slice(1), rows: done.rows };
 	};
 
-	// focus is what has the keyboard, and whether one can see that.
+	// focus is what has the keyboard, and whether an outline shows that, its own
+	// or that of what it is the inside of.
 	const focus = () => {
 		let e = document.activeElement;
 		const active = e?.getAttribute?.('aria-activedescendant');
@@ -212,7 +213,7 @@ globalThis.probe = (() => {
 		if (!e || e === document.body) return { what: '', name: '', test: '', visible: false };
 		const mark = (a) => {
 			const s = getComputedStyle(a);
-			return (s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 1 && rgba(s.outlineColor)[3] > 100) || s.boxShadow !== 'none';
+			return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 1 && rgba(s.outlineColor)[3] > 100;
 		};
 		const box = e.getBoundingClientRect();
 		const within = box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth;

@@ -18,7 +18,7 @@ import (
 
 // distribution is all archives of one version.
 type distribution struct {
-	top, out  string
+	out       string // directory
 	platforms []platform
 	stdout    io.Writer // for progress
 
@@ -97,7 +97,6 @@ func (d *distribution) build(ctx context.Context, p platform, dir string) error 
 		return err
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", into+string(filepath.Separator), ".", "./etcdctl2")
-	cmd.Dir = d.top
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.os, "GOARCH="+p.arch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
@@ -160,7 +159,7 @@ func (d *distribution) collectFiles() error {
 		{"deploy/docker-compose.yml", "scripts/deploy/docker-compose.yml"},
 		{"deploy/kubernetes.yaml", "scripts/deploy/kubernetes.yaml"},
 	} {
-		text, err := os.ReadFile(filepath.Join(d.top, filepath.FromSlash(f.from)))
+		text, err := os.ReadFile(filepath.FromSlash(f.from))
 		if err != nil {
 			return err
 		}

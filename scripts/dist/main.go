@@ -3,6 +3,8 @@
 // them. The same tree gives the same bytes.
 //
 //	go run ./scripts/dist -o dist
+//
+// It is run at the top of the repository.
 package main
 
 import (
@@ -34,14 +36,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs.SetOutput(stderr)
 	out := fs.String("o", "dist", "`directory` for the archives")
 	chosen := fs.String("platforms", platforms, "which to make, as OS/ARCH,...")
-	top := fs.String("top", ".", "root of the repository")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
 	if fs.NArg() > 0 {
 		return fmt.Errorf("there is nothing to do with %q", fs.Args())
 	}
-	d := &distribution{top: *top, out: *out, stdout: stdout}
+	d := &distribution{out: *out, stdout: stdout}
 	for one := range strings.SplitSeq(*chosen, ",") {
 		p, err := parsePlatform(one)
 		if err != nil {
