@@ -105,3 +105,19 @@ func TestTheImageRunsAsItIs(t *testing.T) {
 		t.Errorf("docker stop takes %v", took)
 	}
 }
+
+func TestWithoutAnEngineTheScriptSaysSo(t *testing.T) {
+	p := mustStart(t, "sh", []string{mustAbs(t, "image.sh")}, []string{"ENGINE=false"})
+	if code := p.mustEnd(); code != 0 || p.said.String() != "image left out: no container engine answers to false here\n" {
+		t.Errorf("exit %d: %s", code, p.said)
+	}
+}
+
+func mustAbs(t *testing.T, path string) string {
+	t.Helper()
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return abs
+}

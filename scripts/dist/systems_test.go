@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -20,6 +21,7 @@ import (
 // every system. To compile it and what it stands on for all of them takes
 // minutes; to check it as a compiler does, seconds.
 func TestEverySystemCanBeBuiltFor(t *testing.T) {
+	sources := newSources()
 	for one := range strings.SplitSeq(platforms, ",") {
 		t.Run(strings.ReplaceAll(one, "/", "-"), func(t *testing.T) {
 			t.Parallel()
@@ -28,7 +30,7 @@ func TestEverySystemCanBeBuiltFor(t *testing.T) {
 				t.Fatal(err)
 			}
 			own := 0
-			c := &checker{files: token.NewFileSet(), sizes: types.SizesFor("gc", p.arch), known: map[string]*types.Package{"unsafe": types.Unsafe}}
+			c := newChecker(sources, p)
 			for _, l := range mustList(t, p, ".", "./discovery/...", "./etcdctl2/...", "./httpapi/...", "./raftlog/...", "./stats/...", "./store/...") {
 				wrong := c.check(l)
 				if !l.own() {
@@ -82,11 +84,51 @@ func mustList(t *testing.T, p platform, packages ...string) (all []listed) {
 	}
 }
 
+// sources are files that are read once for all platforms.
+type sources struct {
+	positions *token.FileSet
+
+	mu   sync.Mutex
+	read map[string]func() (*ast.File, error)
+}
+
+func newSources() *sources {
+	return &sources{positions: token.NewFileSet(), read: map[string]func() (*ast.File, error){}}
+}
+
+// file is the syntax of a file; without what functions do, if nobody will look
+// into them.
+func (s *sources) file(path string, whole bool) (*ast.File, error) {
+	s.mu.Lock()
+	read := s.read[path]
+	if read == nil {
+		read = sync.OnceValues(func() (*ast.File, error) {
+			f, err := parser.ParseFile(s.positions, path, nil, parser.SkipObjectResolution)
+			if err != nil || whole {
+				return f, err
+			}
+			for _, d := range f.Decls {
+				if function, is := d.(*ast.FuncDecl); is {
+					function.Body = nil
+				}
+			}
+			return f, nil
+		})
+		s.read[path] = read
+	}
+	s.mu.Unlock()
+	return read()
+}
+
 // checker checks packages for one platform.
 type checker struct {
-	files *token.FileSet
+	*sources
 	sizes types.Sizes
 	known map[string]*types.Package
+}
+
+func newChecker(s *sources, p platform) *checker {
+	return &checker{s, types.SizesFor("gc", p.arch), map[string]*types.Package{"unsafe": types.Unsafe}}
 }
 
 // check checks a package and returns what a compiler would not take. Of those
@@ -97,7 +139,7 @@ func (c *checker) check(l listed) (wrong []error) {
 	}
 	var files []*ast.File
 	for _, name := range l.GoFiles {
-		f, err := parser.ParseFile(c.files, filepath.Join(l.Dir, name), nil, parser.SkipObjectResolution)
+		f, err := c.file(filepath.Join(l.Dir, name), l.own())
 		if err != nil {
 			return []error{err}
 		}
@@ -110,7 +152,7 @@ func (c *checker) check(l listed) (wrong []error) {
 		FakeImportC:      true,
 		Error:            func(err error) { wrong = append(wrong, err) },
 	}
-	p, err := config.Check(l.ImportPath, c.files, files, nil)
+	p, err := config.Check(l.ImportPath, c.positions, files, nil)
 	if err != nil && len(wrong) == 0 {
 		wrong = append(wrong, err)
 	}
@@ -142,7 +184,7 @@ func TestWhatOneSystemLacksIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for p, want := range map[platform]bool{{"linux", "amd64"}: true, {"windows", "amd64"}: false} {
-		c := &checker{files: token.NewFileSet(), sizes: types.SizesFor("gc", p.arch), known: map[string]*types.Package{"unsafe": types.Unsafe}}
+		c := newChecker(newSources(), p)
 		for _, l := range mustList(t, p, "syscall") {
 			c.check(l)
 		}
