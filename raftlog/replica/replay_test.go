@@ -42,11 +42,12 @@ func TestOneThatIsNotAloneAnyMoreDoesNotWaitForTheOther(t *testing.T) {
 			t.Fatalf("there is nothing to wait for: %+v", s)
 		}
 
-		m = mustBegin(t, c)
-		defer m.mustStop(t)
-		if n := len(m.conf.Load().voters); n != 1 {
+		r := mustOpen(t, c)
+		if n := len(r.conf.Load().voters); n != 1 {
 			t.Fatalf("the tree was flushed with %d voters", n)
 		}
+		m = begin(t, r)
+		defer m.mustStop(t)
 		select {
 		case <-m.Current():
 		case <-time.After(time.Minute):

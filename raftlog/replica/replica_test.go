@@ -36,10 +36,19 @@ func config(fs vfs.FS) Config {
 // mustBegin opens a member and runs it, mustRun also waits until it is ready.
 func mustBegin(t *testing.T, c Config) *running {
 	t.Helper()
+	return begin(t, mustOpen(t, c))
+}
+
+func mustOpen(t *testing.T, c Config) *Replica {
+	t.Helper()
 	r, err := Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r
+}
+
+func begin(t *testing.T, r *Replica) *running {
 	ctx, stop := context.WithCancel(t.Context())
 	m := &running{r, stop, make(chan error, 1)}
 	go func() { m.done <- r.Run(ctx) }()

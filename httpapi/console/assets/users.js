@@ -27,7 +27,8 @@ export class Users {
 
   card({ user, roles: held = [] }, names) {
     const has = held.map((r) => r.role);
-    const free = names.filter((name) => !has.includes(name));
+    // root stands last: nobody is to get it by one click too many.
+    const free = names.filter((name) => !has.includes(name)).sort((a, b) => (a === "root") - (b === "root"));
     return h("li", { class: "card stack", "data-test": "user", "data-user": user },
       h("div", { class: "view-head" },
         h("h3", {}, user),
