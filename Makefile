@@ -1,12 +1,12 @@
 # make run    builds the server and starts one member: curl localhost:2379/v2/keys
 # make test   installs what the tests need and runs all of them
-.PHONY: run build test unit lint e2e guides screenshots patroni bench bench-report soak dist clean tools
+.PHONY: run build test unit lint e2e guides screenshots patroni bench bench-report soak dist deploy clean tools
 
 GO ?= go
 BIN := bin
 # What the end-to-end checks compare with: Debian's etcd, etcdctl, python-etcd.
 # Chromium is what the console is tested in, Prometheus what the metrics are.
-PACKAGES := etcd-server etcd-client python3-etcd iproute2 openssl haproxy nginx curl procps chromium prometheus
+PACKAGES := etcd-server etcd-client python3-etcd iproute2 openssl haproxy nginx curl procps chromium prometheus strace groff fish zsh
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 
@@ -17,6 +17,7 @@ build:
 	$(GO) build -trimpath -o $(BIN)/keytree .
 	$(GO) build -trimpath -o $(BIN)/etcdctl2 ./etcdctl2
 	$(BIN)/etcdctl2 man >$(BIN)/etcdctl2.1
+	$(BIN)/keytree man >$(BIN)/keytree.1
 
 test: tools lint unit e2e guides
 
@@ -34,6 +35,7 @@ e2e: build tools
 	scripts/clients/run.sh $(BIN)/keytree
 	$(GO) run ./scripts/monitoring -keytree $(BIN)/keytree
 	$(GO) run ./scripts/console -keytree $(BIN)/keytree
+	scripts/deploy/image.sh
 
 # What the guides in docs say, done by their scripts and by their own words.
 guides: build tools
@@ -68,9 +70,14 @@ lint:
 tools:
 	scripts/install.sh $(PACKAGES)
 
-# Archives for Linux, macOS and Windows.
+# Archives for Linux, macOS and Windows, with completions, manuals and sums, in dist.
 dist:
 	$(GO) run ./scripts/dist -o dist
+
+# What Keytree is deployed with: read, built and run. It is a part of test.
+deploy:
+	$(GO) test ./scripts/deploy ./scripts/dist
+	scripts/deploy/image.sh
 
 clean:
 	rm -rf $(BIN) dist default.etcd cluster

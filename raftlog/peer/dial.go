@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -196,7 +197,7 @@ func (p *peer) trouble(err error) (kind, line string) {
 	case isRefused(err):
 		return "refused", fmt.Sprintf("cannot reach peer %v", p.id)
 	case !errors.As(err, &r):
-		return "unreachable", fmt.Sprintf("cannot reach peer %v", p.id)
+		return "unreachable" + misfit(err), fmt.Sprintf("cannot reach peer %v", p.id)
 	case r.removed():
 		return "removed", fmt.Sprintf("failed to dial %v (the member has been permanently removed from the cluster)", p.id)
 	case r.status == http.StatusPreconditionFailed && r.cluster != 0:
@@ -204,6 +205,25 @@ func (p *peer) trouble(err error) (kind, line string) {
 		return line, line
 	}
 	return fmt.Sprint(r.status), fmt.Sprintf("peer %v does not talk to us", p.id)
+}
+
+// misfit is what is wrong with the certificate the peer has shown, or nothing:
+// one that is replaced by another that does not fit either is news.
+func misfit(err error) string {
+	var (
+		authority x509.UnknownAuthorityError
+		invalid   x509.CertificateInvalidError
+		host      x509.HostnameError
+	)
+	switch {
+	case errors.As(err, &authority):
+		return ": authority"
+	case errors.As(err, &invalid):
+		return fmt.Sprint(": invalid ", invalid.Reason)
+	case errors.As(err, &host):
+		return ": host"
+	}
+	return ""
 }
 
 // removed tells the receiver, once, that this member was removed.
