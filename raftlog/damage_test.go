@@ -20,7 +20,7 @@ import (
 func killedLog(t *testing.T, n int, data string) (c Config, dir string) {
 	t.Helper()
 	m := newFakeMachine(1, Note([]uint64{1}, nil, 1, 0))
-	c = Config{ID: 1, Dir: filepath.Join(t.TempDir(), "log"), FS: vfs.Default, Machine: m}
+	c = Config{ID: 1, Dir: filepath.Join(t.TempDir(), "log"), FS: vfs.Default, Machine: m, MemTableBytes: 1 << 20} // its files take that at least
 	if err := Bootstrap(c, 1, 1, []uint64{1}); err != nil {
 		t.Fatal(err)
 	}
