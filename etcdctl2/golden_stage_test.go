@@ -32,6 +32,7 @@ type stage struct {
 	jobs     []*job
 	ids      map[string]string // identifiers of this run, by those of the recording
 	departed map[int]bool      // steps of departures that have been played
+	began    time.Time
 }
 
 // node is a server.
@@ -45,7 +46,7 @@ type node struct {
 
 func newStage(t *testing.T, scenario string, env map[string]string, programs string) *stage {
 	p := &stage{t: t, scenario: scenario, dir: t.TempDir(), programs: programs, env: env,
-		ids: map[string]string{}, departed: map[int]bool{}}
+		ids: map[string]string{}, departed: map[int]bool{}, began: time.Now()}
 	t.Cleanup(func() {
 		for _, j := range p.jobs {
 			_ = j.cmd.Process.Kill()
