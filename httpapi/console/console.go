@@ -13,11 +13,13 @@ import (
 	"embed"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Root is the path below which the console lies.
@@ -59,13 +61,17 @@ type console struct {
 }
 
 // New makes a handler of Root, of what lies below it, and of Root without its
-// slash. It may be called from any goroutine.
+// slash. It may be called from any goroutine. The files take memory from the
+// first request on: most members are never looked at.
 func New() http.Handler {
-	c, err := load(assets, "assets")
-	if err != nil {
-		panic(fmt.Sprintf("console: %v", err)) // the files were there when the program was made
-	}
-	return c
+	loaded := sync.OnceValue(func() *console {
+		c, err := load(assets, "assets")
+		if err != nil {
+			panic(fmt.Sprintf("console: %v", err)) // the files were there when the program was made
+		}
+		return c
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { loaded().ServeHTTP(w, r) })
 }
 
 // load reads the files in dir, which has no folders.
@@ -75,6 +81,7 @@ func load(from fs.FS, dir string) (*console, error) {
 		return nil, fmt.Errorf("read the files: %w", err)
 	}
 	c := &console{files: map[string]file{}}
+	w, _ := gzip.NewWriterLevel(io.Discard, gzip.BestCompression) // the level is one
 	for _, entry := range entries {
 		name := entry.Name()
 		contentType, known := contentTypes[path.Ext(name)]
@@ -85,15 +92,15 @@ func load(from fs.FS, dir string) (*console, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read a file: %w", err)
 		}
-		c.files[Root+name] = newFile(contentType, b)
+		c.files[Root+name] = newFile(contentType, b, w)
 	}
 	c.files[Root] = c.files[Root+"index.html"]
 	return c, nil
 }
 
-func newFile(contentType string, b []byte) file {
+func newFile(contentType string, b []byte, w *gzip.Writer) file {
 	f := file{contentType: contentType, plain: newVariant(b)}
-	if short := zip(b); len(short) < len(b) {
+	if short := zip(b, w); len(short) < len(b) {
 		f.gzipped = newVariant(short)
 	}
 	return f
@@ -104,10 +111,10 @@ func newVariant(b []byte) variant {
 	return variant{b, `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`}
 }
 
-// zip shortens b. Writing to memory does not fail.
-func zip(b []byte) []byte {
+// zip shortens b by w. Writing to memory does not fail.
+func zip(b []byte, w *gzip.Writer) []byte {
 	var short bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&short, gzip.BestCompression)
+	w.Reset(&short)
 	_, _ = w.Write(b)
 	_ = w.Close()
 	return short.Bytes()
