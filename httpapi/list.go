@@ -71,32 +71,8 @@ func (a *API) sendPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := listPage{page: page{w: w, turns: a.turns, yield: a.yield, head: r.Method == http.MethodHead, now: a.Keyspace.Now()}, nodes: l, q: q}
-	defer p.endTurn()
-	a.setKeyHeaders(w.Header(), l.Index())
-	body := getBuffer()
-	defer putBuffer(body)
-	*body, err = p.write((*body)[:0])
-	if closed := l.Close(); closed != nil && err == nil {
-		a.Logger.Error("closing a page failed", "path", r.URL.Path, "error", closed) // the answer is out and whole
-	}
-	return a.pageEnded(w, r, &p.page, err)
-}
-
-// pageEnded is what is left to answer of a page that was sent up to err.
-func (a *API) pageEnded(w http.ResponseWriter, r *http.Request, p *page, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case p.sent == 0: // the error answer replaces the headers
-		delete(w.Header(), headerPosition)
-		delete(w.Header(), headerTerm)
-		return err
-	}
-	if !p.gone {
-		a.Logger.Error("page ended early", "path", r.URL.Path, "error", err)
-	}
-	panic(http.ErrAbortHandler) // too late for a status: the client must see that the body is torn
+	p := listPage{delivery: a.delivery(w, r), nodes: l, q: q, now: a.Keyspace.Now()}
+	return a.deliver(r, &p.delivery, l, p.write)
 }
 
 // permitList asks whether who sent r may read the directory, as a key with or
@@ -119,9 +95,10 @@ func (a *API) permitList(w http.ResponseWriter, r *http.Request, q *listRequest)
 
 // listPage is a page on its way to a client.
 type listPage struct {
-	page
+	delivery
 	nodes *store.Page
 	q     *listRequest
+	now   int64
 }
 
 // write walks the page and sends it. It returns the buffer it used.
@@ -140,12 +117,10 @@ func (p *listPage) write(b []byte) ([]byte, error) {
 		if p.head { // it is clear by now that the length is not going to be told
 			break
 		}
-		p.nodes.Pause()
-		rest, err := p.flush(b)
-		if err != nil {
+		var err error
+		if b, err = p.ship(b, p.nodes); err != nil {
 			return b, err
 		}
-		b = b[:copy(b, rest)]
 	}
 	if err := p.nodes.Err(); err != nil {
 		return b, err
@@ -157,11 +132,7 @@ func (p *listPage) write(b []byte) ([]byte, error) {
 		b = append(b, '"')
 	}
 	b = append(b, "}\n"...)
-	if p.sent > 0 {
-		_ = sendPiece(p.w, b) // nobody left to tell
-	} else {
-		_ = send(p.w, b)
-	}
+	p.end(b)
 	return b, nil
 }
 

@@ -20,47 +20,111 @@ func (a *API) list(w http.ResponseWriter, r *http.Request, q *keyRequest) error 
 	if err != nil {
 		return err
 	}
-	p := page{w: w, listing: l, turns: a.turns, yield: a.yield, head: r.Method == http.MethodHead, now: a.Keyspace.Now()}
-	defer p.endTurn()
-	a.setKeyHeaders(w.Header(), l.Index())
+	p := page{delivery: a.delivery(w, r), listing: l, now: a.Keyspace.Now()}
+	return a.deliver(r, &p.delivery, l, p.write)
+}
+
+// walk is what a delivery is made of: a *store.Listing or a *store.Page.
+type walk interface {
+	Index() store.Index
+	Pause()
+	Close() error
+}
+
+// deliver answers with what write makes of a walk, and ends the walk.
+func (a *API) deliver(r *http.Request, d *delivery, from walk, write func([]byte) ([]byte, error)) error {
+	defer d.endTurn()
+	h := d.w.Header()
+	a.setKeyHeaders(h, from.Index())
 	body := getBuffer()
 	defer putBuffer(body)
-	*body, err = p.write((*body)[:0])
-	if closed := l.Close(); closed != nil && err == nil {
+	var err error
+	*body, err = write((*body)[:0])
+	if closed := from.Close(); closed != nil && err == nil {
 		a.Logger.Error("closing a listing failed", "path", r.URL.Path, "error", closed) // the answer is out and whole
 	}
 	switch {
 	case err == nil:
 		return nil
-	case p.sent == 0: // the error answer replaces the headers
-		delete(w.Header(), headerPosition)
-		delete(w.Header(), headerTerm)
+	case d.sent == 0: // the error answer replaces the headers
+		delete(h, headerPosition)
+		delete(h, headerTerm)
 		return err
 	}
-	if !p.gone {
+	if !d.gone {
 		a.Logger.Error("listing ended early", "path", r.URL.Path, "error", err)
 	}
 	panic(http.ErrAbortHandler) // too late for a status: the client must see that the body is torn
 }
 
-// page is a listing on its way to a client.
+// delivery is an answer of any length on its way to a client.
+type delivery struct {
+	w     http.ResponseWriter
+	head  bool          // only the headers are wanted
+	turns chan struct{} // see API
+	turn  bool          // it holds one of them
+	yield func()        // see API
+	sent  int           // so many bytes of the body are out
+	gone  bool          // the client does not take it
+}
+
+func (a *API) delivery(w http.ResponseWriter, r *http.Request) delivery {
+	return delivery{w: w, head: r.Method == http.MethodHead, turns: a.turns, yield: a.yield}
+}
+
+// ship sends the whole pieces in b while the walk pauses, and returns the
+// buffer with the rest. A long listing then waits for its turn to walk on.
+func (d *delivery) ship(b []byte, from walk) ([]byte, error) {
+	from.Pause()
+	d.endTurn()
+	rest := b
+	for ; len(rest) >= pieceBytes; rest = rest[pieceBytes:] {
+		d.sent += pieceBytes
+		if err := sendPiece(d.w, rest[:pieceBytes]); err != nil {
+			d.gone = true
+			return b, err
+		}
+		if d.sent%yieldBytes == 0 {
+			// Where all else waits, only a goroutine that becomes runnable has
+			// Go look at the network again before 10 ms are over.
+			d.yield()
+		}
+	}
+	if d.sent >= longListing {
+		d.turns <- struct{}{}
+		d.turn = true
+	}
+	return b[:copy(b, rest)], nil
+}
+
+// end sends the last of the body.
+func (d *delivery) end(b []byte) {
+	if d.sent > 0 {
+		_ = sendPiece(d.w, b) // nobody left to tell
+	} else {
+		_ = send(d.w, b)
+	}
+}
+
+// endTurn lets another long listing walk on.
+func (d *delivery) endTurn() {
+	if d.turn {
+		<-d.turns
+		d.turn = false
+	}
+}
+
+// page is a listing in the words of the dialect.
 type page struct {
-	w       http.ResponseWriter
+	delivery
 	listing *store.Listing
 	now     int64
-	head    bool // only the headers are wanted
 
 	// What the names of all leaves begin with until a directory begins or
 	// ends: a brace, the field's name and their directory, escaped.
 	opening []byte
 
-	turns chan struct{} // see API
-	turn  bool          // it holds one of them
-	yield func()        // see API
-	sent  int           // so many bytes of the body are out
-
 	empty bool // the innermost directory has shown no child yet
-	gone  bool // the client does not take it
 }
 
 // write walks the listing and sends it. It returns the buffer it used.
@@ -75,54 +139,17 @@ func (p *page) write(b []byte) ([]byte, error) {
 		if p.head { // it is clear by now that the length is not going to be told
 			break
 		}
-		p.listing.Pause()
-		rest, err := p.flush(b)
-		if err != nil {
+		var err error
+		if b, err = p.ship(b, p.listing); err != nil {
 			return b, err
 		}
-		b = b[:copy(b, rest)]
 	}
 	if err := p.listing.Err(); err != nil {
 		return b, err
 	}
 	b = append(b, "}\n"...)
-	if p.sent > 0 {
-		_ = sendPiece(p.w, b) // nobody left to tell
-	} else {
-		_ = send(p.w, b)
-	}
+	p.end(b)
 	return b, nil
-}
-
-// flush sends the whole pieces in b and returns the rest. A long listing then
-// waits for its turn to walk on.
-func (p *page) flush(b []byte) (rest []byte, err error) {
-	p.endTurn()
-	for ; len(b) >= pieceBytes; b = b[pieceBytes:] {
-		p.sent += pieceBytes
-		if err := sendPiece(p.w, b[:pieceBytes]); err != nil {
-			p.gone = true
-			return nil, err
-		}
-		if p.sent%yieldBytes == 0 {
-			// Where all else waits, only a goroutine that becomes runnable has
-			// Go look at the network again before 10 ms are over.
-			p.yield()
-		}
-	}
-	if p.sent >= longListing {
-		p.turns <- struct{}{}
-		p.turn = true
-	}
-	return b, nil
-}
-
-// endTurn lets another long listing walk on.
-func (p *page) endTurn() {
-	if p.turn {
-		<-p.turns
-		p.turn = false
-	}
 }
 
 // append appends one item.
