@@ -27,9 +27,8 @@ func newCaches(limit, most int64) *caches {
 }
 
 const (
-	// What is left to Pebble's own cache before rows take more memory than
-	// they have at least.
-	blockShare = 64 << 20
+	// Pebble keeps so much of what is on disk in memory itself.
+	blockShare = 8 << 20
 
 	// Rows move when their room changes, so it changes in large steps.
 	roomierBy, tighterBy = 1.25, 3

@@ -1,22 +1,20 @@
 package store
 
-import "unsafe"
-
 // rowsPerTurn is how many rows a shard takes over from the one before it with
 // each row that is asked for or set: as many as cost no more than that.
 const rowsPerTurn = 4
 
 // succeed makes a cache of another size that takes over what c knows, a few
 // rows at a time. What c itself had not taken over yet is lost. Only who holds
-// the turn may call it; readers may still hold c, and what they offer to it
-// is as good as what they would offer to its successor.
+// the turn may call it; readers may still hold c, which takes nothing any more.
 func (c *rowCache) succeed(limit int64) *rowCache {
 	next := newRowCache(limit, c.epoch+1)
 	next.seed = c.seed // so a shard has one shard before it
 	for i := range c.shards {
 		s, after := &c.shards[i], &next.shards[i]
+		after.seed = c.seed
 		s.mu.Lock()
-		s.before = nil
+		s.before, s.leaving, s.held = nil, true, s.tail
 		s.mu.Unlock()
 		if len(s.chains) > 0 && len(after.chains) > 0 {
 			after.before = s
@@ -67,21 +65,39 @@ func (s *rowShard) settle() {
 	for range rowsPerTurn {
 		at, found := b.shift()
 		if !found {
+			forgetMemory(b.ring)
+			forgetMemory(b.chains)
 			s.before = nil
 			return
 		}
-		if b.ring[at+15]&rowForgotten == 0 {
+		if b.ring[at+11]&rowForgotten == 0 {
 			s.adopt(b.row(at))
 			b.forget(at)
 		}
+	}
+	b.discard()
+}
+
+// discardStep is how many bytes of rows that have been taken over may go on
+// taking memory.
+const discardStep = 64 << 10
+
+// discard gives back the memory of the rows that have been taken over: of those
+// from held to tail, as s is leaving.
+func (s *rowShard) discard() {
+	if s.tail < s.held { // it has gone round
+		forgetMemory(s.ring[s.held:])
+		s.held = 0
+	}
+	if s.tail-s.held >= discardStep {
+		s.held += forgetMemory(s.ring[s.held:s.tail])
 	}
 }
 
 // adopt copies a row of another shard, unless s knows its path.
 func (s *rowShard) adopt(row []byte) {
-	p := Path{Space(row[14]), unsafe.String(&row[rowHeader], rowName(row))} // for this moment only
-	hash := rowHash(row)
-	if len(row) > len(s.ring)/4 || s.find(p, hash) >= 0 {
+	hash := s.hash(row)
+	if len(row) > len(s.ring)/4 || s.find(rowPath(row), hash) >= 0 {
 		return
 	}
 	at := s.reserve(alignRow(len(row)))

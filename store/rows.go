@@ -21,9 +21,9 @@ import (
 // read meanwhile, which move to head, a few at a time.
 //
 //	next(4)   the next row of the chain, as chains has it
-//	hash(4)   of the path
-//	size(4)   of the row, in bytes; the next one begins at a multiple of 8
+//	size(3)   of the row, in bytes; the next one begins at a multiple of 4
 //	name(2)   the length of the path's name
+//	mark(1)   of the hash of the path
 //	space(1)
 //	flags(1)  bit 0: read since it was written, bit 1: forgotten
 //	name, record
@@ -40,9 +40,11 @@ type rowCache struct {
 type rowShard struct {
 	mu sync.Mutex // guards all, and what the slices hold
 
+	seed maphash.Seed // the cache's
+
 	generation uint64 // raised by Apply; see nodeCache
 	ring       []byte
-	chains     []byte // the first row of each chain: its offset in the ring / 8 + 1, or 0, in 4 bytes
+	chains     []byte // the first row of each chain: its offset in the ring / rowAlign + 1, or 0, in 4 bytes
 	head, tail int
 	end        int  // of the rows from tail on, once head has wrapped
 	wrapped    bool // head is not above tail: rows lie in [tail, end) and [0, head)
@@ -50,13 +52,17 @@ type rowShard struct {
 	hits       uint
 	misses     uint
 	before     *rowShard // whose rows s takes over, or nil
-	_          [8]byte   // makes two cache lines
+	leaving    bool      // for another shard: takes no rows
+	held       int       // where it begins to hold memory that it does not need, see discard
+	_          [48]byte  // makes three cache lines
 }
 
 const (
-	rowHeader  = 16
-	rowTypical = 96 // bytes; there is a chain for each so many
-	rowAlign   = 8
+	rowHeader   = 12
+	rowTypical  = 96 // bytes; there is a chain for each so many
+	rowAlign    = 4
+	rowMost     = 1<<24 - 1 // bytes
+	rowNameMost = 1<<16 - 1
 
 	rowRead      = 1 << 0
 	rowForgotten = 1 << 1
@@ -77,7 +83,7 @@ const (
 func newRowCache(limit int64, epoch uint64) *rowCache {
 	c := &rowCache{seed: maphash.MakeSeed(), limit: limit, epoch: epoch}
 	for i := range c.shards {
-		c.shards[i].generation = epoch << 40
+		c.shards[i].generation, c.shards[i].seed = epoch<<40, c.seed
 	}
 	per := int(max(limit, 0)) / cacheShards
 	chains := 0
@@ -103,8 +109,11 @@ func newRowCache(limit int64, epoch uint64) *rowCache {
 // shard is where p belongs, and its hash there.
 func (c *rowCache) shard(p Path) (*rowShard, uint32) {
 	h := maphash.String(c.seed, p.name)
-	return &c.shards[h%cacheShards], uint32(h >> 32)
+	return &c.shards[h%cacheShards], shardHash(h)
 }
+
+// shardHash is the part of a hash that a shard goes by.
+func shardHash(h uint64) uint32 { return uint32(h >> 32) }
 
 // get returns the record at p and whether it should come nearer, or nil and
 // the generation to hand to offer.
@@ -124,7 +133,7 @@ func (c *rowCache) get(p Path) (r *record, near bool, generation uint64) {
 	if err != nil {
 		panic("store: a row in memory is damaged")
 	}
-	row[15] |= rowRead
+	row[11] |= rowRead
 	s.hits++
 	return h.record(), s.hits%rowPromote == 0, 0
 }
@@ -135,7 +144,7 @@ func (c *rowCache) offer(p Path, r *record, generation uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.misses++
-	if s.generation == generation && (!s.full || s.misses%rowAdmit == 0) {
+	if s.generation == generation && !s.leaving && (!s.full || s.misses%rowAdmit == 0) {
 		s.put(p, hash, r)
 	}
 }
@@ -187,13 +196,25 @@ func (c *rowCache) reset() {
 
 // row is the row at an offset.
 func (s *rowShard) row(at int) []byte {
-	size := binary.LittleEndian.Uint32(s.ring[at+8:])
-	return s.ring[at : at+int(size)]
+	h := s.ring[at+4 : at+7]
+	return s.ring[at : at+(int(h[0])|int(h[1])<<8|int(h[2])<<16)]
 }
 
-func rowName(row []byte) int { return int(binary.LittleEndian.Uint16(row[12:])) }
+func setRowSize(row []byte, n int) { row[4], row[5], row[6] = byte(n), byte(n>>8), byte(n>>16) }
 
-func rowHash(row []byte) uint32 { return binary.LittleEndian.Uint32(row[4:]) }
+// rowPath is the path of a row, as long as the row stays where it is.
+func rowPath(row []byte) Path {
+	return Path{Space(row[10]), unsafe.String(&row[rowHeader], rowName(row))}
+}
+
+func rowName(row []byte) int { return int(binary.LittleEndian.Uint16(row[7:])) }
+
+func rowMark(hash uint32) byte { return byte(hash >> 24) }
+
+// hash is that of a row's path.
+func (s *rowShard) hash(row []byte) uint32 {
+	return shardHash(maphash.Bytes(s.seed, row[rowHeader:][:rowName(row)]))
+}
 
 // alignRow is the room that a row of size bytes takes.
 func alignRow(size int) int { return (size + rowAlign - 1) &^ (rowAlign - 1) }
@@ -202,9 +223,7 @@ func alignRow(size int) int { return (size + rowAlign - 1) &^ (rowAlign - 1) }
 func (s *rowShard) clear(dir Path) {
 	s.generation++
 	s.each(func(at int) {
-		row := s.row(at)
-		p := Path{Space(row[14]), unsafe.String(&row[rowHeader], rowName(row))} // for this moment only
-		if row[15]&rowForgotten == 0 && p.Under(dir) {
+		if row := s.row(at); row[11]&rowForgotten == 0 && rowPath(row).Under(dir) {
 			s.forget(at)
 		}
 	})
@@ -234,10 +253,11 @@ func (s *rowShard) find(p Path, hash uint32) int {
 	if len(s.chains) == 0 {
 		return -1
 	}
+	mark := rowMark(hash)
 	for link := binary.LittleEndian.Uint32(s.chain(hash)); link != 0; {
 		at := int(link-1) * rowAlign
 		row := s.ring[at:]
-		if rowHash(row) == hash && Space(row[14]) == p.space && string(row[rowHeader:][:rowName(row)]) == p.name {
+		if row[9] == mark && Space(row[10]) == p.space && string(row[rowHeader:][:rowName(row)]) == p.name {
 			return at
 		}
 		link = binary.LittleEndian.Uint32(row)
@@ -252,21 +272,20 @@ func (s *rowShard) put(p Path, hash uint32, r *record) {
 	if at >= 0 {
 		row := s.row(at)
 		if alignRow(len(row)) == alignRow(size) {
-			binary.LittleEndian.PutUint32(row[8:], uint32(size))
+			setRowSize(row, size)
 			r.append(s.ring[at+rowHeader+len(p.name) : at+rowHeader+len(p.name)])
 			return
 		}
 		s.forget(at)
 	}
-	if size > len(s.ring)/4 || len(p.name) > 1<<16-1 {
+	if size > min(len(s.ring)/4, rowMost) || len(p.name) > rowNameMost {
 		return
 	}
 	at = s.reserve(alignRow(size))
 	row := s.ring[at : at+size]
-	binary.LittleEndian.PutUint32(row[4:], hash)
-	binary.LittleEndian.PutUint32(row[8:], uint32(size))
-	binary.LittleEndian.PutUint16(row[12:], uint16(len(p.name)))
-	row[14], row[15] = byte(p.space), 0
+	setRowSize(row, size)
+	binary.LittleEndian.PutUint16(row[7:], uint16(len(p.name)))
+	row[9], row[10], row[11] = rowMark(hash), byte(p.space), 0
 	copy(row[rowHeader:], p.name)
 	r.append(row[rowHeader+len(p.name) : rowHeader+len(p.name)])
 	s.enter(at, hash)
@@ -312,13 +331,13 @@ func (s *rowShard) dropOldest(move bool) (moved bool) {
 	n := alignRow(len(row))
 	s.tail += n
 	switch {
-	case row[15]&rowForgotten != 0:
+	case row[11]&rowForgotten != 0:
 		return false
-	case !move || row[15]&rowRead == 0:
+	case !move || row[11]&rowRead == 0:
 		s.forget(at)
 		return false
 	}
-	row[15] &^= rowRead
+	row[11] &^= rowRead
 	s.link(s.linkTo(at), s.head)
 	copy(s.ring[s.head:s.head+n], s.ring[at:at+n])
 	s.head += n
@@ -327,7 +346,7 @@ func (s *rowShard) dropOldest(move bool) (moved bool) {
 
 // linkTo is the link by which the row at an offset is found.
 func (s *rowShard) linkTo(at int) []byte {
-	link := s.chain(rowHash(s.ring[at:]))
+	link := s.chain(s.hash(s.ring[at:]))
 	for {
 		next := int(binary.LittleEndian.Uint32(link)-1) * rowAlign
 		if next == at {
@@ -341,5 +360,5 @@ func (s *rowShard) linkTo(at int) []byte {
 // rows before it are gone.
 func (s *rowShard) forget(at int) {
 	copy(s.linkTo(at), s.ring[at:at+4])
-	s.ring[at+15] |= rowForgotten
+	s.ring[at+11] |= rowForgotten
 }

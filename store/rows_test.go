@@ -65,6 +65,38 @@ func TestRowsAreWhatWasPutLast(t *testing.T) {
 	}
 }
 
+// The same while rows move from room to room, of which each is too small for
+// all of them, and the memory of the former is given back.
+func TestRowsStayWhatTheyAreOnTheirWay(t *testing.T) {
+	c, rnd := newRowCache(8<<20, 0), rand.New(rand.NewPCG(8, 9))
+	paths := make([]Path, 60_000)
+	for i := range paths {
+		paths[i] = ParsePath(Keys, fmt.Sprintf("/%d/%d", i%7, i))
+	}
+	modified, found := make([]Index, len(paths)), 0
+	for i := range 600_000 {
+		k := rnd.IntN(len(paths))
+		if i%60_000 == 59_999 {
+			c = c.succeed(8<<20 + int64(i%3)<<21)
+		}
+		if i%2 == 0 {
+			modified[k] = Index(i)
+			c.set(paths[k], &record{modified: Index(i), value: strings.Repeat("v", 50+k%150)})
+			continue
+		}
+		if r, _, _ := c.get(paths[k]); r != nil {
+			found++
+			if r.modified != modified[k] || len(r.value) != 50+k%150 {
+				t.Fatalf("step %d: %s is at %d with %d bytes, not %d", i, paths[k].name, r.modified, len(r.value), modified[k])
+			}
+		}
+	}
+	if found < 100_000 {
+		t.Errorf("only %d rows were found", found)
+	}
+	checkRows(t, c)
+}
+
 // checkRows makes sure that each row that is not forgotten can be found, and
 // that nothing else is on a chain.
 func checkRows(t *testing.T, c *rowCache) {
@@ -73,11 +105,11 @@ func checkRows(t *testing.T, c *rowCache) {
 		s, rows, linked := &c.shards[i], 0, 0
 		s.each(func(at int) {
 			row := s.row(at)
-			if row[15]&rowForgotten != 0 {
+			if row[11]&rowForgotten != 0 {
 				return
 			}
 			rows++
-			if got := s.find(Path{Space(row[14]), string(row[rowHeader:][:rowName(row)])}, rowHash(row)); got != at {
+			if got := s.find(rowPath(row), s.hash(row)); got != at {
 				t.Errorf("shard %d: the row at %d is found at %d", i, at, got)
 			}
 		})
@@ -222,12 +254,24 @@ func TestRowsRefuseWhatWasReadForOthers(t *testing.T) {
 	}
 }
 
+// The memory of rooms that are left is given back, and so nothing is to come in
+// any more.
+func TestRowsThatLeaveTakeNothing(t *testing.T) {
+	c, p := newRowCache(1<<20, 0), ParsePath(Keys, "/a")
+	c.succeed(2 << 20)
+	_, _, generation := c.get(p)
+	c.offer(p, &record{modified: 1}, generation)
+	if r, _, _ := c.get(p); r != nil {
+		t.Errorf("there is a row of %d", r.modified)
+	}
+}
+
 func TestRowsFollowWhatIsOnDiskInLargeSteps(t *testing.T) {
 	const mb = 1 << 20
 	c := newCaches(8*mb, 101*mb)
 	for i, step := range []struct{ disk, rows int64 }{
-		{0, 7}, {60, 7}, {64 + 5, 7}, {64 + 6, 9}, {64 + 7, 9}, {64 + 8, 12}, {64 + 66, 99}, {1000, 99}, // no more than may be
-		{64 + 24, 99}, {64 + 22, 33}, {0, 7}, {0, 7},
+		{0, 7}, {8, 7}, {8 + 5, 7}, {8 + 6, 9}, {8 + 7, 9}, {8 + 8, 12}, {8 + 66, 99}, {1000, 99}, // no more than may be
+		{8 + 24, 99}, {8 + 22, 33}, {0, 7}, {0, 7},
 	} {
 		before := c.rows.Load()
 		c.fit(step.disk * mb)
