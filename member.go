@@ -58,7 +58,7 @@ func runMember(ctx context.Context, c *config, secure *security, logger *slog.Lo
 	if err := m.makeServers(c, journal, logger, level); err != nil {
 		return err
 	}
-	err = m.run(ctx, open, []func(context.Context) error{secure.run, journal.run, m.authority.Run, m.trends.Run}, logger)
+	err = m.run(ctx, open, []func(context.Context) error{secure.run, journal.run, m.authority.Run, m.trends.Run, rest}, logger)
 	if errors.Is(err, replica.ErrRemoved) {
 		logger.Error(replica.ErrRemoved.Error())
 		logger.Info("the data-dir used by this member must be removed.")

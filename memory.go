@@ -16,6 +16,7 @@ import (
 type budget struct {
 	runtime   int64 // Go's heap and stacks; the caches of the engines come on top
 	cache     int64 // blocks and memtables of tree and log
+	cacheMost int64 // to which these grow where there is much on disk
 	nodeCache int64 // nodes, most of them outside Go's heap
 	nodesMost int64 // to which these grow where there are many
 }
@@ -25,25 +26,27 @@ const mebibyte = 1 << 20
 // A member that has plenty keeps to these all the same: what is read often
 // fits, and the rest is the system's to cache.
 const (
-	mostCache  = 48 * mebibyte
-	leastCache = 4 * mebibyte
+	plentyOfCache = 27 * mebibyte
+	plentyOfNodes = 56 * mebibyte
+	leastCache    = 4 * mebibyte
 )
 
-// budgetFor divides limit bytes: a twentieth for the cache of the engines, a
-// little more than that for nodes, up to a tenth where there are many of them,
-// and a tenth is left for what nobody counts.
+// budgetFor divides limit bytes: a twentieth for the cache of the engines and a
+// little more than that for nodes. Where there is much on disk, these grow, to a
+// fortieth and to a tenth if that is more. A tenth is left for what nobody counts.
 // While memtables wait for a slow disk they take twice the cache on top of it,
 // and the gaps between blocks take their share. The rest is Go's, which collects
 // more often as it comes near.
 func budgetFor(limit int64) budget {
-	cache := min(max(limit/20, leastCache), mostCache)
-	nodes := cache / 6 * 7
-	most := max(nodes, limit/10)
+	cache := min(max(limit/20, leastCache), plentyOfCache)
+	nodes := min(max(limit/17, leastCache), plentyOfNodes)
+	cacheMost, nodesMost := max(cache, limit/40), max(nodes, limit/10)
 	return budget{
-		runtime:   max(limit/10*9-4*cache-most, limit*2/5),
+		runtime:   max(limit/10*9-3*cache-cacheMost-nodesMost, limit*2/5),
 		cache:     cache,
+		cacheMost: cacheMost,
 		nodeCache: nodes,
-		nodesMost: most,
+		nodesMost: nodesMost,
 	}
 }
 
@@ -68,7 +71,7 @@ func useMemory(logger *slog.Logger) budget {
 	} else {
 		debug.SetMemoryLimit(b.runtime)
 	}
-	logger.Info(fmt.Sprintf("memory: %d MiB (%s), of which the caches take up to %d MiB and %d MiB", limit/mebibyte, source, b.cache/mebibyte, b.nodesMost/mebibyte))
+	logger.Info(fmt.Sprintf("memory: %d MiB (%s), of which the caches take up to %d MiB and %d MiB", limit/mebibyte, source, b.cacheMost/mebibyte, b.nodesMost/mebibyte))
 	return b
 }
 

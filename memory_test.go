@@ -57,19 +57,19 @@ func TestTheLeastOfAllLimitsCounts(t *testing.T) {
 
 func TestWhatThereIsIsDividedWithSomethingLeft(t *testing.T) {
 	for limit, want := range map[int64]string{
-		16:    "6 4 4 4", // nothing fits in this, and Go must have something
-		64:    "35 4 4 6",
-		96:    "57 4 5 9",
-		128:   "76 6 7 12",
-		512:   "307 25 29 51",
-		1024:  "627 48 56 102",
-		65536: "52236 48 56 6553",
+		16:    "6 4 4 4 4", // nothing fits in this, and Go must have something
+		64:    "35 4 4 4 6",
+		96:    "57 4 4 5 9",
+		128:   "76 6 6 7 12",
+		512:   "307 25 25 30 51",
+		1024:  "711 27 27 56 102",
+		65536: "50709 27 1638 56 6553",
 	} {
 		b := budgetFor(limit * mebibyte)
-		if got := fmt.Sprint(b.runtime/mebibyte, b.cache/mebibyte, b.nodeCache/mebibyte, b.nodesMost/mebibyte); got != want {
+		if got := fmt.Sprint(b.runtime/mebibyte, b.cache/mebibyte, b.cacheMost/mebibyte, b.nodeCache/mebibyte, b.nodesMost/mebibyte); got != want {
 			t.Errorf("of %d MiB: %s, want %s", limit, got, want)
 		}
-		if all := b.runtime + 4*b.cache + b.nodesMost; limit >= 64 && all > limit*mebibyte {
+		if all := b.runtime + 3*b.cache + b.cacheMost + b.nodesMost; limit >= 64 && all > limit*mebibyte {
 			t.Errorf("of %d MiB it spends %d", limit, all)
 		}
 	}

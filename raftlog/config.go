@@ -101,7 +101,7 @@ type Config struct {
 	TailEntries    int   // 5000: newest entries also kept in memory
 	TailBytes      int64 // 8 MiB
 	QueueBytes     int64 // 64 MiB: proposals waiting for a leader or the disk
-	MemTableBytes  int64 // 8 MiB
+	MemTableBytes  int64 // 4 MiB
 
 	Logger   *slog.Logger
 	Now      func() time.Time // time.Now; must carry a monotonic reading
@@ -122,7 +122,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.TailEntries, 5000)
 	setDefault(&c.TailBytes, 8<<20)
 	setDefault(&c.QueueBytes, 64<<20)
-	setDefault(&c.MemTableBytes, 8<<20)
+	setDefault(&c.MemTableBytes, 4<<20)
 	if c.FS == nil {
 		c.FS = vfs.Default
 	}

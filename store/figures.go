@@ -16,6 +16,7 @@ type Figures struct {
 	OldestAt        int64  // when that happened, by the log's clock
 	HistoryCapacity int
 	Near, Rows      CacheFigures // the node caches
+	CacheKept       int64        // bytes of the block cache that stay empty for now
 }
 
 // CacheFigures are those of one node cache. Who finds a node in the near one
@@ -27,7 +28,7 @@ type CacheFigures struct {
 
 // Figures takes the numbers. It is for people to call, not for requests.
 func (s *Store) Figures() Figures {
-	f := Figures{Near: s.cache.near.figures(), Rows: s.cache.rows.Load().figures()}
+	f := Figures{Near: s.cache.near.figures(), Rows: s.cache.rows.Load().figures(), CacheKept: s.blocks.kept.Load()}
 	h := s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()

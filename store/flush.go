@@ -191,6 +191,7 @@ func (s *Store) flush() (<-chan struct{}, error) {
 func (s *Store) fitCaches() {
 	total := s.db.Metrics().Total()
 	s.cache.fit(total.TablesSize)
+	s.blocks.fit(total.TablesSize)
 }
 
 // FlushSoon begins to make everything applied so far durable, and does not

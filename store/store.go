@@ -24,6 +24,7 @@ type Options struct {
 	FS             vfs.FS        // default: the operating system's
 	Cache          *pebble.Cache // shared with other engines; default: one of its own, 32 MiB
 	MemTableBytes  uint64        // writes gathered in memory before they go to disk; default 8 MiB
+	CacheSpare     int64         // bytes of Cache that stay empty until the tree is large
 	NodeCacheBytes int64         // default 24 MiB; negative: no node cache
 	NodeCacheMost  int64         // to which the node cache may grow with what is on disk; default: not at all
 	HistoryLength  int           // events kept; default 1000
@@ -63,9 +64,10 @@ type Store struct {
 	engine *engine
 	tables sstable.WriterOptions // of tables made for Restore
 
-	cache *caches
-	hub   *hub
-	due   dueFloor
+	cache  *caches
+	blocks blockRoom // changed with turn held
+	hub    *hub
+	due    dueFloor
 
 	// index is stored by Apply once all of it is readable, and loaded by
 	// readers before they read: what they find is at least as new.
@@ -96,6 +98,9 @@ type Store struct {
 func Open(dir string, o Options) (*Store, error) {
 	o = o.withDefaults()
 	s := &Store{opts: o, engine: newEngine(dir, o.Logger), cache: newCaches(o.NodeCacheBytes, o.NodeCacheMost), hub: newHub(o.HistoryLength)}
+	if o.Cache != nil {
+		s.blocks.cache, s.blocks.spare = o.Cache, o.CacheSpare
+	}
 	s.due.init()
 	po, release := s.pebbleOptions()
 	defer release()
@@ -255,6 +260,9 @@ func (s *Store) Close() error {
 	err := s.Flush()
 	s.hub.reset(newHistory(s.opts.HistoryLength), 0)
 	s.hub.deliverers.Wait()
+	s.turn.Lock()
+	s.blocks.release()
+	s.turn.Unlock()
 	return errors.Join(err, s.db.Close())
 }
 

@@ -250,10 +250,12 @@ func logDirOf(fs vfs.FS, dir, logDir string) string {
 const howToReplace = "remove the data directory and let the member join the cluster again, or restore a backup"
 
 func (r *Replica) openTree() error {
+	memtable, _ := r.config.memtables()
 	tree, err := store.Open(r.treeDir(), store.Options{
 		FS:             r.fs,
 		Cache:          r.cache,
-		MemTableBytes:  uint64(r.config.memTableBytes()),
+		CacheSpare:     r.config.CacheMost - r.config.CacheBytes,
+		MemTableBytes:  uint64(memtable),
 		NodeCacheBytes: r.config.NodeCacheBytes,
 		NodeCacheMost:  r.config.NodeCacheMost,
 		HistoryLength:  r.config.HistoryLength,

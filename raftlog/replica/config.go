@@ -33,7 +33,8 @@ type Config struct {
 	HistoryLength  int           // events kept; default 1000
 	KeepHistory    bool          // keep all events that are found, if they are more
 	CountBytes     bool          // answer Bytes
-	CacheBytes     int64         // block cache of tree and log together, their memtables included; default 64 MiB
+	CacheBytes     int64         // block cache of tree and log together, their memtables included; default 27 MiB
+	CacheMost      int64         // to which it may grow with what is on disk; default: not at all
 	NodeCacheBytes int64         // default: the tree's own
 	NodeCacheMost  int64         // to which that may grow; default: not at all
 
@@ -55,6 +56,7 @@ func (c Config) withDefaults() Config {
 	if c.CacheBytes == 0 {
 		c.CacheBytes = plentyOfCache
 	}
+	c.CacheMost = max(c.CacheMost, c.CacheBytes)
 	if c.Transport == nil {
 		c.Transport = nowhere{}
 	}
@@ -70,15 +72,16 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// plentyOfCache leaves room for memtables of the size that tree and log choose
-// by themselves.
-const plentyOfCache = 48 << 20
+// More is of no use to the memtables, which have as much as the tree needs then.
+const (
+	plentyOfCache    = 27 << 20
+	plentyOfMemtable = 8 << 20
+)
 
-// memTableBytes is the size of the memtables of tree and log, or 0 for their
-// own choice: the cache pays for them, and so has to be four times as large.
-func (c Config) memTableBytes() int64 {
-	if c.CacheBytes >= plentyOfCache {
-		return 0
-	}
-	return c.CacheBytes / 4
+// memtables are the sizes of the memtables of tree and log. The cache pays for
+// them, and for one more of each that waits to be used again: nine tenths of
+// it. The log's is smaller, as most of what falls out of it has been truncated.
+func (c Config) memtables() (tree, log int64) {
+	tree = min(c.CacheBytes/10*3, plentyOfMemtable)
+	return tree, tree / 2
 }

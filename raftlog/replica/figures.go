@@ -33,7 +33,7 @@ func (r *Replica) figures() stats.Figures {
 		OldestPosition:  float64(s.FirstPosition),
 		NewestPosition:  float64(s.LastPosition),
 		Term:            float64(s.Term),
-		BlockCache:      blockCache(tree.Metrics, r.config.CacheBytes), // both engines have the same one
+		BlockCache:      blockCache(tree.Metrics, r.config.CacheMost-t.CacheKept), // both engines have the same one
 		NodeCaches:      []stats.NodeCache{nodeCache(nearCache, t.Near), nodeCache(rowsCache, t.Rows)},
 		Engines:         []stats.Engine{tree.engine(treeEngine), log.engine(logEngine)},
 		Disks:           r.disks(),

@@ -67,7 +67,7 @@ func newReplica(c Config) *Replica {
 	return &Replica{
 		config:   c,
 		fs:       c.FS,
-		cache:    pebble.NewCache(c.CacheBytes),
+		cache:    pebble.NewCache(c.CacheMost),
 		replayed: make(chan struct{}),
 		current:  make(chan struct{}),
 		ready:    make(chan struct{}),
@@ -184,12 +184,13 @@ func (r *Replica) announce(founding bool) {
 }
 
 func (r *Replica) logConfig() raftlog.Config {
+	_, memtable := r.config.memtables()
 	return raftlog.Config{
 		ID:            uint64(r.self),
 		Dir:           r.logDir(),
 		FS:            r.fs,
 		Cache:         r.cache,
-		MemTableBytes: r.config.memTableBytes(),
+		MemTableBytes: memtable,
 		Machine:       &machine{Replica: r},
 		Transport:     r.config.Transport,
 		Tick:          r.config.Tick,
