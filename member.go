@@ -231,6 +231,7 @@ func (c *config) replicaConfig(begin founding, transport replica.Transport, logg
 		HistoryLength:  int(c.watchHistory),
 		CountBytes:     c.quotaBytes > 0,
 		CacheBytes:     c.memory.cache,
+		CacheMost:      c.memory.cacheMost,
 		NodeCacheBytes: c.memory.nodeCache,
 		NodeCacheMost:  c.memory.nodesMost,
 		Logger:         logger,
