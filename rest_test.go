@@ -57,7 +57,20 @@ func TestTheCollectorKeepsLessWhileAMemberRests(t *testing.T) {
 
 func TestWhoSetsGOGCHasDecided(t *testing.T) {
 	t.Setenv("GOGC", "150")
-	if err := rest(t.Context()); err != nil { // at once
-		t.Error(err)
+	busy := debug.SetGCPercent(150)
+	defer debug.SetGCPercent(busy)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		ended := false
+		go func() { _ = rest(ctx); ended = true }()
+		time.Sleep(10 * restEvery)
+		synctest.Wait()
+		if ended { // which would end the member
+			t.Error("it ends before the member does")
+		}
+		stop()
+	})
+	if p := debug.SetGCPercent(150); p != 150 {
+		t.Errorf("the collector is at %d%%", p)
 	}
 }
