@@ -26,7 +26,7 @@ const mebibyte = 1 << 20
 // A member that has plenty keeps to these all the same: what is read often
 // fits, and the rest is the system's to cache.
 const (
-	plentyOfCache = 27 * mebibyte
+	plentyOfCache = 26 * mebibyte
 	plentyOfNodes = 56 * mebibyte
 	leastCache    = 4 * mebibyte
 )

@@ -62,8 +62,8 @@ func TestWhatThereIsIsDividedWithSomethingLeft(t *testing.T) {
 		96:    "57 4 4 5 9",
 		128:   "76 6 6 7 12",
 		512:   "307 25 25 30 51",
-		1024:  "711 27 27 56 102",
-		65536: "50709 27 1638 56 6553",
+		1024:  "715 26 26 56 102",
+		65536: "50712 26 1638 56 6553",
 	} {
 		b := budgetFor(limit * mebibyte)
 		if got := fmt.Sprint(b.runtime/mebibyte, b.cache/mebibyte, b.cacheMost/mebibyte, b.nodeCache/mebibyte, b.nodesMost/mebibyte); got != want {

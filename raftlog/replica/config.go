@@ -33,7 +33,7 @@ type Config struct {
 	HistoryLength  int           // events kept; default 1000
 	KeepHistory    bool          // keep all events that are found, if they are more
 	CountBytes     bool          // answer Bytes
-	CacheBytes     int64         // block cache of tree and log together, their memtables included; default 27 MiB
+	CacheBytes     int64         // block cache of tree and log together, their memtables included; default 26 MiB
 	CacheMost      int64         // to which it may grow with what is on disk; default: not at all
 	NodeCacheBytes int64         // default: the tree's own
 	NodeCacheMost  int64         // to which that may grow; default: not at all
@@ -74,7 +74,7 @@ func (c Config) withDefaults() Config {
 
 // More is of no use to the memtables, which have as much as the tree needs then.
 const (
-	plentyOfCache    = 27 << 20
+	plentyOfCache    = 26 << 20
 	plentyOfMemtable = 8 << 20
 )
 
@@ -82,6 +82,6 @@ const (
 // them, and for one more of each that waits to be used again: nine tenths of
 // it. The log's is smaller, as most of what falls out of it has been truncated.
 func (c Config) memtables() (tree, log int64) {
-	tree = min(c.CacheBytes/10*3, plentyOfMemtable)
+	tree = min(c.CacheBytes/13*4, plentyOfMemtable)
 	return tree, tree / 2
 }
