@@ -58,7 +58,7 @@ func benchApply(b *testing.B, s *Store, keys, batch int) {
 var benchNote [40]byte
 
 // applyNext applies commands, each of which has a position of its own.
-func applyNext(b *testing.B, s *Store, cmds []Command) {
+func applyNext(b testing.TB, s *Store, cmds []Command) {
 	position, _ := s.Cursor()
 	if _, err := s.Apply(Batch{Position: position + uint64(len(cmds)), Note: benchNote[:], Commands: cmds}); err != nil {
 		b.Fatal(err)

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -24,5 +26,47 @@ func TestBlocksGetRoomAsTheTreeGrows(t *testing.T) {
 	own := blockRoom{}
 	if own.fit(1 << 40); own.kept.Load() != 0 {
 		t.Error("a store keeps something of no cache")
+	}
+}
+
+// What is kept of a cache is really not used.
+func TestBlocksKeepToTheirRoom(t *testing.T) {
+	const mb = 1 << 20
+	cached := func(spare int64) int64 {
+		cache := pebble.NewCache(32 * mb)
+		defer cache.Unref()
+		s, err := Open(t.TempDir(), Options{Cache: cache, CacheSpare: spare, MemTableBytes: 1 * mb})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		for i := range 80 {
+			commands := make([]Command, 100)
+			for k := range commands {
+				commands[k] = Command{Op: Set, Path: ParsePath(Keys, fmt.Sprintf("/a/%d", i*100+k)), Value: strings.Repeat("v", 1000), Now: 1}
+			}
+			applyNext(t, s, commands)
+		}
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		l, err := s.List(ParsePath(Keys, "/a"), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for l.Next() {
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		m, _, _ := s.Engine()
+		return m.BlockCache.Size
+	}
+	if all, few := cached(0), cached(28*mb); all < 7*mb || few > 4*mb {
+		t.Errorf("of 8 MB, %d bytes are cached in all of the room, and %d in 4 MiB", all, few)
 	}
 }

@@ -70,7 +70,7 @@ func (s *rowShard) settle() {
 			s.before = nil
 			return
 		}
-		if b.ring[at+11]&rowForgotten == 0 {
+		if b.ring[at+rowFlags]&rowForgotten == 0 {
 			s.adopt(b.row(at))
 			b.forget(at)
 		}

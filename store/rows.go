@@ -58,6 +58,7 @@ type rowShard struct {
 }
 
 const (
+	rowFlags    = 11
 	rowHeader   = 12
 	rowTypical  = 96 // bytes; there is a chain for each so many
 	rowAlign    = 4
@@ -133,7 +134,7 @@ func (c *rowCache) get(p Path) (r *record, near bool, generation uint64) {
 	if err != nil {
 		panic("store: a row in memory is damaged")
 	}
-	row[11] |= rowRead
+	row[rowFlags] |= rowRead
 	s.hits++
 	return h.record(), s.hits%rowPromote == 0, 0
 }
@@ -223,7 +224,7 @@ func alignRow(size int) int { return (size + rowAlign - 1) &^ (rowAlign - 1) }
 func (s *rowShard) clear(dir Path) {
 	s.generation++
 	s.each(func(at int) {
-		if row := s.row(at); row[11]&rowForgotten == 0 && rowPath(row).Under(dir) {
+		if row := s.row(at); row[rowFlags]&rowForgotten == 0 && rowPath(row).Under(dir) {
 			s.forget(at)
 		}
 	})
@@ -285,7 +286,7 @@ func (s *rowShard) put(p Path, hash uint32, r *record) {
 	row := s.ring[at : at+size]
 	setRowSize(row, size)
 	binary.LittleEndian.PutUint16(row[7:], uint16(len(p.name)))
-	row[9], row[10], row[11] = rowMark(hash), byte(p.space), 0
+	row[9], row[10], row[rowFlags] = rowMark(hash), byte(p.space), 0
 	copy(row[rowHeader:], p.name)
 	r.append(row[rowHeader+len(p.name) : rowHeader+len(p.name)])
 	s.enter(at, hash)
@@ -331,13 +332,13 @@ func (s *rowShard) dropOldest(move bool) (moved bool) {
 	n := alignRow(len(row))
 	s.tail += n
 	switch {
-	case row[11]&rowForgotten != 0:
+	case row[rowFlags]&rowForgotten != 0:
 		return false
-	case !move || row[11]&rowRead == 0:
+	case !move || row[rowFlags]&rowRead == 0:
 		s.forget(at)
 		return false
 	}
-	row[11] &^= rowRead
+	row[rowFlags] &^= rowRead
 	s.link(s.linkTo(at), s.head)
 	copy(s.ring[s.head:s.head+n], s.ring[at:at+n])
 	s.head += n
@@ -360,5 +361,5 @@ func (s *rowShard) linkTo(at int) []byte {
 // rows before it are gone.
 func (s *rowShard) forget(at int) {
 	copy(s.linkTo(at), s.ring[at:at+4])
-	s.ring[at+11] |= rowForgotten
+	s.ring[at+rowFlags] |= rowForgotten
 }

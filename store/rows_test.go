@@ -73,11 +73,11 @@ func TestRowsStayWhatTheyAreOnTheirWay(t *testing.T) {
 	for i := range paths {
 		paths[i] = ParsePath(Keys, fmt.Sprintf("/%d/%d", i%7, i))
 	}
-	modified, found := make([]Index, len(paths)), 0
+	modified, found, rooms := make([]Index, len(paths)), 0, []int64{5 << 20, 8 << 20, 6 << 20}
 	for i := range 600_000 {
 		k := rnd.IntN(len(paths))
 		if i%60_000 == 59_999 {
-			c = c.succeed(8<<20 + int64(i%3)<<21)
+			c = c.succeed(rooms[i/60_000%len(rooms)])
 		}
 		if i%2 == 0 {
 			modified[k] = Index(i)
@@ -105,7 +105,7 @@ func checkRows(t *testing.T, c *rowCache) {
 		s, rows, linked := &c.shards[i], 0, 0
 		s.each(func(at int) {
 			row := s.row(at)
-			if row[11]&rowForgotten != 0 {
+			if row[rowFlags]&rowForgotten != 0 {
 				return
 			}
 			rows++
