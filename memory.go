@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+
+	"keytree/raftlog/replica"
 )
 
 // budget is how a member spends the memory that it may take.
@@ -26,7 +28,6 @@ const mebibyte = 1 << 20
 // A member that has plenty keeps to these all the same: what is read often
 // fits, and the rest is the system's to cache.
 const (
-	plentyOfCache = 26 * mebibyte
 	plentyOfNodes = 56 * mebibyte
 	leastCache    = 4 * mebibyte
 )
@@ -38,7 +39,7 @@ const (
 // and the gaps between blocks take their share. The rest is Go's, which collects
 // more often as it comes near.
 func budgetFor(limit int64) budget {
-	cache := min(max(limit/20, leastCache), plentyOfCache)
+	cache := min(max(limit/20, leastCache), replica.PlentyOfCache)
 	nodes := min(max(limit/17, leastCache), plentyOfNodes)
 	cacheMost, nodesMost := max(cache, limit/40), max(nodes, limit/10)
 	return budget{

@@ -26,18 +26,17 @@ func rest(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	busy := debug.SetGCPercent(restPercent)
-	debug.SetGCPercent(busy)
+	busy := int(figure("/gc/gogc:percent"))
 	tick := time.NewTicker(restEvery)
 	defer tick.Stop()
-	p := pace{taken: heapTaken()}
+	p := pace{taken: figure(heapTaken)}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		switch rests, changed := p.look(heapTaken()); {
+		switch rests, changed := p.look(figure(heapTaken)); {
 		case changed && rests:
 			debug.SetGCPercent(restPercent)
 			runtime.GC() // what is pooled takes two
@@ -63,8 +62,11 @@ func (p *pace) look(taken uint64) (rests, changed bool) {
 }
 
 // heapTaken is how many bytes this program has ever taken from the heap.
-func heapTaken() uint64 {
-	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+const heapTaken = "/gc/heap/allocs:bytes"
+
+// figure is one that Go's runtime gives of itself.
+func figure(name string) uint64 {
+	s := []metrics.Sample{{Name: name}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()
 }

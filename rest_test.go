@@ -31,11 +31,7 @@ func TestTheCollectorKeepsLessWhileAMemberRests(t *testing.T) {
 	t.Setenv("GOGC", "")
 	busy := debug.SetGCPercent(90)
 	defer debug.SetGCPercent(busy)
-	percent := func() int {
-		p := debug.SetGCPercent(90)
-		debug.SetGCPercent(p)
-		return p
-	}
+	percent := func() int { return int(figure("/gc/gogc:percent")) }
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		go func() { _ = rest(ctx) }()

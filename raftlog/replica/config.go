@@ -54,7 +54,7 @@ func (c Config) withDefaults() Config {
 		c.RequestTimeout = 5*time.Second + 2*time.Duration(c.Elections)*c.Tick
 	}
 	if c.CacheBytes == 0 {
-		c.CacheBytes = plentyOfCache
+		c.CacheBytes = PlentyOfCache
 	}
 	c.CacheMost = max(c.CacheMost, c.CacheBytes)
 	if c.Transport == nil {
@@ -72,11 +72,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// More is of no use to the memtables, which have as much as the tree needs then.
-const (
-	plentyOfCache    = 26 << 20
-	plentyOfMemtable = 8 << 20
-)
+// PlentyOfCache is as much as CacheBytes need be: its memtables are as large as
+// is of use then.
+const PlentyOfCache = 26 << 20
+
+const plentyOfMemtable = 8 << 20
 
 // memtables are the sizes of the memtables of tree and log. The cache pays for
 // them, and for one more of each that waits to be used again: nine tenths of

@@ -11,7 +11,7 @@ func TestMemtablesLeaveRoomForBlocks(t *testing.T) {
 		if left := c.CacheBytes - 2*(tree+log); left < c.CacheBytes/20 || log < 256<<10 || tree > plentyOfMemtable {
 			t.Errorf("of %d MiB: memtables of %d and %d bytes, which leaves %d", mb, tree, log, left)
 		}
-		if mb<<20 >= plentyOfCache && tree != plentyOfMemtable {
+		if mb<<20 >= PlentyOfCache && tree != plentyOfMemtable {
 			t.Errorf("of %d MiB: a memtable of %d bytes", mb, tree)
 		}
 	}

@@ -60,7 +60,7 @@ func TestMetricsTellWhereTheMemberStands(t *testing.T) {
 			"keytree_history_newest_index": index, "keytree_history_oldest_index": index - 9, "keytree_history_capacity_events": 10,
 			"keytree_history_age_seconds": 70, "keytree_log_term": 2,
 			"keytree_log_newest_position": got["etcd_server_proposals_committed_total"], "keytree_log_oldest_position": 2,
-			"keytree_engine_write_stalls_total tree": 0, "keytree_block_cache_limit_bytes": plentyOfCache,
+			"keytree_engine_write_stalls_total tree": 0, "keytree_block_cache_limit_bytes": PlentyOfCache,
 		} {
 			if v, found := got[name]; !found || v != want {
 				t.Errorf("%s is %v, want %v", name, v, want)
