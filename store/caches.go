@@ -7,7 +7,8 @@ import "sync/atomic"
 // a generation of the near cache finds rows that are at least as new.
 //
 // The more there is on disk, the more rows are worth their memory: fit makes
-// room for as many as there are beyond what Pebble keeps in memory itself.
+// room for all that is beyond what Pebble keeps in memory itself. Room takes no
+// memory before there are rows in it.
 type caches struct {
 	near        *nodeCache
 	rows        atomic.Pointer[rowCache] // never nil
@@ -16,7 +17,7 @@ type caches struct {
 
 // nearShare is the part of the caches' bytes that the near one has. Its
 // entries take three times the memory of a row, the collector's share included.
-const nearShare = 8
+const nearShare = 24
 
 func newCaches(limit, most int64) *caches {
 	limit = max(limit, 0)
@@ -31,15 +32,22 @@ const (
 	blockShare = 8 << 20
 
 	// Rows move when their room changes, so it changes in large steps.
-	roomierBy, tighterBy = 1.25, 3
+	aheadBy, tighterBy = 1.25, 3
+	hasteBy            = 2 // that much too small, room changes while rows still move
 )
 
-// fit gives rows the room that is right for so many bytes on disk. Only who
-// holds the turn may call it.
+// fit gives rows the room that is right for so many bytes on disk, and for some
+// that will follow. Only who holds the turn may call it.
 func (c *caches) fit(disk int64) {
 	now := c.rows.Load()
 	want := max(c.least, min(c.most, (disk-blockShare)/2*3)) // on disk they are compressed
-	if want == now.limit || float64(want) < roomierBy*float64(now.limit) && float64(now.limit) < tighterBy*float64(want) {
+	switch {
+	case want > now.limit:
+		if want < hasteBy*now.limit && now.moving() {
+			return // what has not moved yet would be lost
+		}
+		want = min(c.most, int64(aheadBy*float64(want)))
+	case now.limit <= tighterBy*want:
 		return
 	}
 	next, before := now.succeed(want), now.figures()

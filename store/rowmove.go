@@ -23,6 +23,27 @@ func (c *rowCache) succeed(limit int64) *rowCache {
 	return next
 }
 
+// moving says whether there are rows that c has not taken over yet.
+func (c *rowCache) moving() bool {
+	for i := range c.shards {
+		if c.shards[i].moving() {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *rowShard) moving() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.before == nil {
+		return false
+	}
+	s.before.mu.Lock()
+	defer s.before.mu.Unlock()
+	return s.before.wrapped || s.before.tail < s.before.head
+}
+
 // The following need s.mu held. They take s.before.mu besides, always in this
 // order.
 

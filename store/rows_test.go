@@ -211,6 +211,34 @@ func TestRowsMoveToTheirNewRoom(t *testing.T) {
 	}
 }
 
+// A room that is a little too small is not left before all rows are in it, but
+// one that is much too small is.
+func TestRowsAreNotLostToASecondMove(t *testing.T) {
+	const keys = 10_000
+	path := func(k int) Path { return ParsePath(Keys, fmt.Sprintf("/a/%d", k)) }
+	c := newCaches(2<<20, 64<<20)
+	for k := range keys {
+		c.set(path(k), &record{created: Index(k), modified: 1})
+	}
+	c.fit(blockShare + 8<<20)
+	first := c.rows.Load()
+	if c.fit(blockShare + 12<<20); c.rows.Load() != first {
+		t.Fatal("the rows move again before they have moved")
+	}
+	for k := range keys {
+		if r := c.peek(path(k)); r == nil {
+			t.Fatalf("key %d is lost", k)
+		}
+	}
+	if c.fit(blockShare + 12<<20); c.rows.Load() == first {
+		t.Fatal("the rows have moved and get no more room")
+	}
+	second := c.rows.Load()
+	if c.fit(blockShare + 40<<20); c.rows.Load() == second {
+		t.Fatal("the rows get no more room, though they need far more")
+	}
+}
+
 // What is removed, alone, with its directory or with all others, does not come
 // back from where the rows were, also not by a reader that still looks there.
 func TestWhatIsGoneDoesNotMove(t *testing.T) {
@@ -268,10 +296,10 @@ func TestRowsThatLeaveTakeNothing(t *testing.T) {
 
 func TestRowsFollowWhatIsOnDiskInLargeSteps(t *testing.T) {
 	const mb = 1 << 20
-	c := newCaches(8*mb, 101*mb)
+	c := newCaches(24*mb, 401*mb)
 	for i, step := range []struct{ disk, rows int64 }{
-		{0, 7}, {8, 7}, {8 + 5, 7}, {8 + 6, 9}, {8 + 7, 9}, {8 + 8, 12}, {8 + 66, 99}, {1000, 99}, // no more than may be
-		{8 + 24, 99}, {8 + 22, 33}, {0, 7}, {0, 7},
+		{0, 23}, {8, 23}, {8 + 15, 23}, {8 + 16, 30}, {8 + 20, 30}, {8 + 24, 45}, {8 + 256, 400}, {1000, 400}, // no more than may be
+		{8 + 90, 400}, {8 + 88, 132}, {0, 23}, {0, 23},
 	} {
 		before := c.rows.Load()
 		c.fit(step.disk * mb)
