@@ -7,9 +7,9 @@ import (
 )
 
 // blockRoom keeps a part of the block cache empty as long as little is on disk.
-// Most is served by rows; but of a large tree the filters and indexes of its
-// tables alone take a few bytes for each key, and are asked with each read of
-// what has no row.
+// A small tree is served by rows; but of a large one the filters and indexes of
+// its tables alone take a few bytes for each key, and are asked with each read
+// of what has no row.
 type blockRoom struct {
 	cache  *pebble.Cache
 	spare  int64        // bytes that may be kept empty
@@ -20,7 +20,7 @@ type blockRoom struct {
 const (
 	blockStep = 1 << 20
 	blockFrom = 32 << 20 // bytes on disk from which on blocks get more room
-	blockPart = 24       // the part of what is beyond that is worth its memory
+	blockPart = 12       // the part of what is beyond that is worth its memory
 )
 
 // fit gives blocks the room that is right for so many bytes on disk. Only who

@@ -14,7 +14,7 @@ func TestBlocksGetRoomAsTheTreeGrows(t *testing.T) {
 	defer cache.Unref()
 	b := blockRoom{cache: cache, spare: 60 * mb}
 	for i, step := range []struct{ disk, kept int64 }{
-		{0, 60}, {32, 60}, {32 + 24, 59}, {32 + 25, 58}, {32 + 480, 40}, {32 + 240, 50}, {32 + 1440, 0}, {1 << 20, 0}, {10, 60},
+		{0, 60}, {32, 60}, {32 + 12, 59}, {32 + 13, 58}, {32 + 240, 40}, {32 + 120, 50}, {32 + 720, 0}, {1 << 20, 0}, {10, 60},
 	} {
 		if b.fit(step.disk * mb); b.kept.Load() != step.kept*mb {
 			t.Errorf("step %d: of %d MiB on disk %d MiB are kept, want %d", i, step.disk, b.kept.Load()/mb, step.kept)

@@ -7,8 +7,7 @@ import "sync/atomic"
 // a generation of the near cache finds rows that are at least as new.
 //
 // The more there is on disk, the more rows are worth their memory: fit makes
-// room for all that is beyond what Pebble keeps in memory itself. Room takes no
-// memory before there are rows in it.
+// room for as many as there are beyond what Pebble keeps in memory itself.
 type caches struct {
 	near        *nodeCache
 	rows        atomic.Pointer[rowCache] // never nil
@@ -32,23 +31,24 @@ const (
 	blockShare = 8 << 20
 
 	// Rows move when their room changes, so it changes in large steps.
-	aheadBy, tighterBy = 1.25, 3
-	hasteBy            = 2 // that much too small, room changes while rows still move
+	roomierBy, tighterBy = 1.25, 3
+	hasteBy              = 2 // that much too small, room changes while rows still move
 )
 
-// fit gives rows the room that is right for so many bytes on disk, and for some
-// that will follow. Only who holds the turn may call it.
+// fit gives rows the room that is right for so many bytes on disk. Only who
+// holds the turn may call it.
 func (c *caches) fit(disk int64) {
 	now := c.rows.Load()
 	want := max(c.least, min(c.most, (disk-blockShare)/2*3)) // on disk they are compressed
 	switch {
-	case want > now.limit:
-		if want < hasteBy*now.limit && now.moving() {
-			return // what has not moved yet would be lost
-		}
-		want = min(c.most, int64(aheadBy*float64(want)))
-	case now.limit <= tighterBy*want:
+	case want == now.limit:
 		return
+	case want < now.limit:
+		if now.limit < tighterBy*want {
+			return
+		}
+	case float64(want) < roomierBy*float64(now.limit), want < hasteBy*now.limit && now.moving():
+		return // what has not moved yet would be lost
 	}
 	next, before := now.succeed(want), now.figures()
 	next.hits, next.misses = before.Hits, before.Misses

@@ -298,8 +298,9 @@ func TestRowsFollowWhatIsOnDiskInLargeSteps(t *testing.T) {
 	const mb = 1 << 20
 	c := newCaches(24*mb, 401*mb)
 	for i, step := range []struct{ disk, rows int64 }{
-		{0, 23}, {8, 23}, {8 + 15, 23}, {8 + 16, 30}, {8 + 20, 30}, {8 + 24, 45}, {8 + 256, 400}, {1000, 400}, // no more than may be
-		{8 + 90, 400}, {8 + 88, 132}, {0, 23}, {0, 23},
+		{0, 23}, {8, 23}, {8 + 18, 23}, {8 + 20, 30}, {8 + 24, 30}, {8 + 26, 39}, {8 + 220, 330}, {1000, 330}, {2000, 330},
+		{8 + 76, 330}, {8 + 72, 108}, {1000, 400}, // no more than may be
+		{0, 23}, {0, 23},
 	} {
 		before := c.rows.Load()
 		c.fit(step.disk * mb)
