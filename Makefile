@@ -58,7 +58,7 @@ bench: build tools
 
 # Writes docs/benchmarks: the table of make bench, and curves of growth.
 bench-report: build tools
-	$(GO) run ./scripts/bench -report docs/benchmarks -growth -growthtime 9m -rounds 1 -seconds 3 -paceseconds 30 -kills 3 $(BENCHFLAGS)
+	$(GO) run ./scripts/bench -report docs/benchmarks -growth -growthtime 11m -rounds 1 -seconds 3 -paceseconds 30 -kills 3 $(BENCHFLAGS)
 
 # Load of all kinds, with restarts, until it is clear that nothing grows.
 soak: build

@@ -83,7 +83,9 @@ func aboutCurve(curve string) string {
 	switch curve {
 	case byKeys:
 		return fmt.Sprintf("One server is filled from size to size with values of %d bytes, left alone for %v, looked at, and then asked on many\n"+
-			"connections: GETs and PUTs of random keys, listings of one directory of %s.", growthValue, settleTime, grouped(listLength))
+			"connections: GETs and PUTs of random keys, listings of one directory of %s. Keytree then takes turns with a second server that\n"+
+			"has %s keys: what a request costs against that one does not depend on how fast the machine is at the time.",
+			growthValue, settleTime, grouped(listLength), grouped(flatFrom))
 	case byWatchers:
 		return fmt.Sprintf("Stream watchers of one directory, with a connection each. GETs and PUTs go to %s keys elsewhere while the watchers\n"+
 			"are idle; then one writer puts keys in the directory that is watched.", grouped(growthKeys))

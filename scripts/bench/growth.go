@@ -91,7 +91,8 @@ func (g *growth) add(curve, server string, size int, f figures, began time.Time)
 	fmt.Fprintf(os.Stderr, "growth\t%s\t%d %s in %.0f s: %s\n", server, size, curve, time.Since(began).Seconds(), e.summary(s))
 }
 
-// growKeys fills one server from size to size and measures it at each.
+// growKeys fills one server from size to size and measures it at each; Keytree's
+// beside a reference too, as soon as it has more keys.
 func (b *bench) growKeys(ctx context.Context, p program, g *growth) (err error) {
 	c, err := p.start(ctx, 1, "")
 	if err != nil {
@@ -100,6 +101,7 @@ func (b *bench) growKeys(ctx context.Context, p program, g *growth) (err error) 
 	defer func() { err = errors.Join(err, c.close()) }()
 	s := c.members[0]
 	have := 0
+	var y *reference
 	for _, size := range b.sizes {
 		if p.name == etcdName && size > b.etcdSize {
 			g.note("%s: not filled with more than %d keys", p.name, b.etcdSize)
@@ -112,6 +114,23 @@ func (b *bench) growKeys(ctx context.Context, p program, g *growth) (err error) 
 		f, err := b.measureKeys(ctx, s, have, size)
 		if err != nil {
 			return fmt.Errorf("%d keys: %w", size, c.explain(err))
+		}
+		if p.name == leanName && size == flatFrom {
+			f.isReference()
+		} else if p.name == leanName && size > flatFrom {
+			if y == nil {
+				beside, err := p.start(ctx, 1, "")
+				if err != nil {
+					return err
+				}
+				defer func() { _ = beside.close() }() // it has said all it had to
+				if y, err = b.newReference(ctx, beside.members[0]); err != nil {
+					return beside.explain(err)
+				}
+			}
+			if err := y.compare(ctx, s, size, f); err != nil {
+				return fmt.Errorf("%d keys beside a reference: %w", size, c.explain(err))
+			}
 		}
 		g.add(byKeys, p.name, size, f, began)
 		have = size
@@ -156,33 +175,23 @@ func (b *bench) measureKeys(ctx context.Context, s *server, have, size int) (fig
 		keyRSS:    float64(rss) / float64(size),
 		keyDisk:   float64(disk) / float64(size),
 	}
-	if err := b.measureVerbs(ctx, s, dir, size, f); err != nil {
-		return nil, err
-	}
-	newLists, err := s.newLists(ctx, "/"+dir+"/0000", min(listLength, size))
-	if err != nil {
-		return nil, err
-	}
-	one, err := b.measure(ctx, s, b.conns, newLists)
-	f.take("list", one)
-	return f, err
+	return f, b.measureLoads(ctx, s, dir, size, keyLoads(), f)
 }
 
-// measureVerbs adds to f what GETs and PUTs of keys that exist cost.
-func (b *bench) measureVerbs(ctx context.Context, s *server, dir string, space int, f figures) error {
-	target := "/" + dir + "/" + keyPlace
-	one, err := b.measure(ctx, s, b.conns, func(i int) source {
-		return &gets{get: newRequest("GET", s.host(), target, 0), rnd: random(i), space: space}
-	})
-	if err != nil {
-		return err
+// measureLoads adds to f what kinds of requests of keys that exist cost.
+func (b *bench) measureLoads(ctx context.Context, s *server, dir string, keys int, loads []keyLoad, f figures) error {
+	for _, load := range loads {
+		sources, err := load.sources(ctx, s, dir, keys)
+		if err != nil {
+			return err
+		}
+		one, err := b.measure(ctx, s, b.conns, sources)
+		if err != nil {
+			return err
+		}
+		f.take(load.verb, one)
 	}
-	f.take("GET", one)
-	one, err = b.measure(ctx, s, b.conns, func(i int) source {
-		return &puts{put: newRequest("PUT", s.host(), target, growthValue), rnd: random(i), space: space}
-	})
-	f.take("PUT", one)
-	return err
+	return nil
 }
 
 // take adds the figures of one kind of request to f.
@@ -240,7 +249,7 @@ func (b *bench) crowded(ctx context.Context, p program, run func(ctx context.Con
 		if _, err := b.preload(ctx, s, growthDir, growthKeys, growthValue); err != nil {
 			return err
 		}
-		return b.measureVerbs(ctx, s, growthDir, growthKeys, all)
+		return b.measureLoads(ctx, s, growthDir, growthKeys, verbLoads(), all)
 	})
 	if err != nil {
 		return nil, c.explain(err)

@@ -28,7 +28,7 @@ func TestARiseIsHeldAgainstTheLeastAtASmallerSize(t *testing.T) {
 }
 
 func TestFlatIsUpToThirtyPercent(t *testing.T) {
-	judged, told := growthRows(byKeys)[0], row{figure: fillRate}
+	judged, told := growthRows(byWatchers)[0], row{figure: fillRate}
 	at := func(y float64) []plot.Point { return []plot.Point{{X: 1e4, Y: 10}, {X: 1e5, Y: y}} }
 	for _, test := range []struct {
 		row    row

@@ -18,18 +18,21 @@ const (
 // growthRows are the figures of a curve. Those with a floor have to stay flat.
 func growthRows(curve string) []row {
 	flat := floor{ratioAtMost, flatLimit}
-	verbs := []string{"GET", "PUT"}
+	loads, costFloor := verbLoads(), flat
 	if curve == byKeys {
-		verbs = append(verbs, "list")
+		loads, costFloor = keyLoads(), floor{} // what they take against a reference has one
 	}
 	var rows []row
-	for _, verb := range verbs {
-		rows = append(rows, row{figure: verb + atCPU, unit: cpuUnit, digits: 2, floor: flat})
+	for _, load := range loads {
+		rows = append(rows, row{figure: load.verb + atCPU, unit: cpuUnit, digits: 2, floor: costFloor})
 	}
-	for _, verb := range verbs {
-		rows = append(rows, row{figure: verb + atP99, unit: "ms", digits: 2})
+	for _, load := range loads {
+		rows = append(rows, row{figure: load.verb + atP99, unit: "ms", digits: 2})
 	}
 	if curve == byKeys {
+		for _, load := range loads {
+			rows = append(rows, row{figure: againstFlat(load.verb), unit: "x", digits: 2, floor: flat})
+		}
 		return append(rows,
 			row{figure: keyRSS, unit: "B/key", floor: flat},
 			row{figure: keyDisk, unit: "B/key", floor: flat},
