@@ -91,8 +91,8 @@ func (g *growth) add(curve, server string, size int, f figures, began time.Time)
 	fmt.Fprintf(os.Stderr, "growth\t%s\t%d %s in %.0f s: %s\n", server, size, curve, time.Since(began).Seconds(), e.summary(s))
 }
 
-// growKeys fills one server from size to size and measures it at each; Keytree's
-// beside a reference too, as soon as it has more keys.
+// growKeys fills one server from size to size and measures it at each, also
+// beside a reference.
 func (b *bench) growKeys(ctx context.Context, p program, g *growth) (err error) {
 	c, err := p.start(ctx, 1, "")
 	if err != nil {
@@ -101,7 +101,8 @@ func (b *bench) growKeys(ctx context.Context, p program, g *growth) (err error) 
 	defer func() { err = errors.Join(err, c.close()) }()
 	s := c.members[0]
 	have := 0
-	var y *reference
+	beside := newReference(b, p)
+	defer beside.close()
 	for _, size := range b.sizes {
 		if p.name == etcdName && size > b.etcdSize {
 			g.note("%s: not filled with more than %d keys", p.name, b.etcdSize)
@@ -115,22 +116,8 @@ func (b *bench) growKeys(ctx context.Context, p program, g *growth) (err error) 
 		if err != nil {
 			return fmt.Errorf("%d keys: %w", size, c.explain(err))
 		}
-		if p.name == leanName && size == flatFrom {
-			f.isReference()
-		} else if p.name == leanName && size > flatFrom {
-			if y == nil {
-				beside, err := p.start(ctx, 1, "")
-				if err != nil {
-					return err
-				}
-				defer func() { _ = beside.close() }() // it has said all it had to
-				if y, err = b.newReference(ctx, beside.members[0]); err != nil {
-					return beside.explain(err)
-				}
-			}
-			if err := y.compare(ctx, s, size, f); err != nil {
-				return fmt.Errorf("%d keys beside a reference: %w", size, c.explain(err))
-			}
+		if err := beside.compare(ctx, s, size, f); err != nil {
+			return fmt.Errorf("%d keys beside a reference: %w", size, c.explain(err))
 		}
 		g.add(byKeys, p.name, size, f, began)
 		have = size

@@ -8,7 +8,8 @@ import "context"
 // by turns.
 type reference struct {
 	*bench
-	server *server
+	program program
+	cluster *cluster // nil until it is needed
 }
 
 const besideSlices = 3
@@ -16,47 +17,78 @@ const besideSlices = 3
 // againstFlat is how many times the CPU of the reference a request takes.
 func againstFlat(verb string) string { return verb + " CPU against " + grouped(flatFrom) + " keys" }
 
-// newReference fills s.
-func (b *bench) newReference(ctx context.Context, s *server) (*reference, error) {
+func newReference(b *bench, p program) *reference {
 	slice := *b
 	slice.warmup, slice.measured = b.warmup/besideSlices, b.measured/besideSlices
-	_, err := b.preloadAt(ctx, s, "/"+dir+"/"+keyPlace, 0, flatFrom, growthValue)
-	return &reference{&slice, s}, err
+	return &reference{bench: &slice, program: p}
 }
 
-// compare adds to f what requests cost s, which has size keys.
-func (y *reference) compare(ctx context.Context, s *server, size int, f figures) error {
+func (r *reference) close() {
+	if r.cluster != nil {
+		_ = r.cluster.close() // all that it was for has been said
+	}
+}
+
+// server is the reference, started and filled if it was not.
+func (r *reference) server(ctx context.Context) (*server, error) {
+	if r.cluster != nil {
+		return r.cluster.members[0], nil
+	}
+	c, err := r.program.start(ctx, 1, "")
+	if err != nil {
+		return nil, err
+	}
+	r.cluster = c
+	_, err = r.preloadAt(ctx, c.members[0], "/"+dir+"/"+keyPlace, 0, flatFrom, growthValue)
+	return c.members[0], err
+}
+
+// compare adds to f what requests cost s, which has so many keys. Only Keytree
+// is compared, and nothing is below flatFrom.
+func (r *reference) compare(ctx context.Context, s *server, keys int, f figures) error {
+	if r.program.name != leanName || keys < flatFrom {
+		return nil
+	}
 	for _, load := range keyLoads() {
-		short, err := load.sources(ctx, y.server, dir, flatFrom)
+		if keys == flatFrom {
+			f[againstFlat(load.verb)] = 1
+			continue
+		}
+		times, err := r.times(ctx, s, keys, load)
 		if err != nil {
 			return err
-		}
-		long, err := load.sources(ctx, s, dir, size)
-		if err != nil {
-			return err
-		}
-		var times []float64
-		for range besideSlices {
-			yard, err := y.measure(ctx, y.server, y.conns, short)
-			if err != nil {
-				return err
-			}
-			mine, err := y.measure(ctx, s, y.conns, long)
-			if err != nil {
-				return err
-			}
-			times = append(times, mine[cpu]/yard[cpu])
 		}
 		f[againstFlat(load.verb)] = median(times)
 	}
 	return nil
 }
 
-// isReference is compare for a server of flatFrom keys.
-func (f figures) isReference() {
-	for _, load := range keyLoads() {
-		f[againstFlat(load.verb)] = 1
+// times is how many times the reference's CPU s took, slice by slice.
+func (r *reference) times(ctx context.Context, s *server, keys int, load keyLoad) (all []float64, err error) {
+	small, err := r.server(ctx)
+	if err != nil {
+		return nil, err
 	}
+	few, err := load.sources(ctx, small, dir, flatFrom)
+	if err != nil {
+		return nil, err
+	}
+	many, err := load.sources(ctx, s, dir, keys)
+	if err != nil {
+		return nil, err
+	}
+	for range besideSlices {
+		one, err := r.measure(ctx, small, r.conns, few)
+		if err != nil {
+			return nil, err
+		}
+		other, err := r.measure(ctx, s, r.conns, many)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, other[cpu]/one[cpu])
+	}
+	return all, nil
 }
 
 // keyLoad is one kind of request for keys of a directory that has so many.
