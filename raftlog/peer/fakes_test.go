@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -166,12 +168,23 @@ func (n *node) start(t testing.TB, a Attachment) {
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	n.ended.Go(func() { _ = n.server.Serve(n.listener) })
+	var over atomic.Bool
 	n.ended.Go(func() {
+		defer over.Store(true)
 		if err := n.Run(ctx); err != nil {
 			t.Errorf("Run: %v", err)
 		}
 	})
 	t.Cleanup(n.stop)
+	for !n.running() && !over.Load() {
+		runtime.Gosched()
+	}
+}
+
+func (n *node) running() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.ctx != nil
 }
 
 // stop ends the member as a process would: first its listener goes.
