@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -239,9 +240,14 @@ func onSocket(t *testing.T, network string, over func(*http.Server) server, h ht
 	return outcome{sent: string(text), sights: w.all()}
 }
 
+// mustListen listens where no other test does, if it can: members of a cluster
+// go on calling a port that one of them has left, whoever listens there next.
 func mustListen(t testing.TB, network string) net.Listener {
 	t.Helper()
 	address := "127.0.0.1:0"
+	if runtime.GOOS == "linux" { // others have to be told of the address first
+		address = "127.0.0.2:0"
+	}
 	if network == "unix" {
 		dir, err := os.MkdirTemp("", "conn") // short: there is a limit on the names of sockets
 		if err != nil {
