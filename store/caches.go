@@ -47,7 +47,9 @@ func (c *caches) fit(disk int64) {
 		if now.limit < tighterBy*want {
 			return
 		}
-	case float64(want) < roomierBy*float64(now.limit), want < hasteBy*now.limit && now.moving():
+	case float64(want) < roomierBy*float64(now.limit):
+		return
+	case want < hasteBy*now.limit && now.moving():
 		return // what has not moved yet would be lost
 	}
 	next, before := now.succeed(want), now.figures()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"math"
 	"testing"
 
@@ -54,6 +55,24 @@ func TestCostAndBytesHaveToStayFlatOnEveryCurve(t *testing.T) {
 		}
 		if judged != want {
 			t.Errorf("%d figures of growth by %s are judged, want %d", judged, curve, want)
+		}
+	}
+}
+
+// A server of 10,000 keys is its own reference; none is started for it.
+func TestOnlyKeytreeWithMoreKeysNeedsAReference(t *testing.T) {
+	for _, test := range []struct {
+		server string
+		keys   int
+		want   figures
+	}{
+		{leanName, flatFrom - 1, figures{}},
+		{leanName, flatFrom, figures{againstFlat("GET"): 1, againstFlat("PUT"): 1, againstFlat("list"): 1}},
+		{etcdName, 10 * flatFrom, figures{}},
+	} {
+		r, f := newReference(&bench{}, program{name: test.server}), figures{}
+		if err := r.compare(t.Context(), nil, test.keys, f); err != nil || !maps.Equal(f, test.want) || r.cluster != nil {
+			t.Errorf("%s with %d keys: %v, %v", test.server, test.keys, f, err)
 		}
 	}
 }
